@@ -1,0 +1,174 @@
+"""One forward pass of MusicGen's decoder over the library's own weights: embeddings, blocks, heads.
+
+The pass is ours and not the library's because the adapter adds its control between the blocks (Eq. 6), and because the
+cache, the sentence's keys and values and the position are then plain values that can be read and reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import MusicgenForCausalLM
+
+AddControl = Callable[[Tensor, int], Tensor]
+"""(hidden states `[R, S, D]` after block l, l) -> steered hidden states."""
+
+
+@dataclass(frozen=True)
+class TextCondition:
+    """Sentences as the decoder's cross-attention reads them.
+
+    Attributes:
+        states: `[R, W, D]`, zero where there is no word, so that a row without a sentence attends to nothing.
+        mask: `[R, W]` boolean, true where there is a word.
+    """
+
+    states: Tensor
+    mask: Tensor
+
+    def without_words(self) -> TextCondition:
+        """The same shape with no sentence in any row."""
+        return TextCondition(torch.zeros_like(self.states), torch.zeros_like(self.mask))
+
+    def drop(self, rows: Tensor) -> TextCondition:
+        """The same with the sentences of `rows` `[R]` (boolean) taken away."""
+        keep = ~rows
+        return TextCondition(self.states * keep[:, None, None].to(self.states), self.mask & keep[:, None])
+
+    @staticmethod
+    def stack(parts: list[TextCondition]) -> TextCondition:
+        """Rows one after the other."""
+        return TextCondition(torch.cat([p.states for p in parts]), torch.cat([p.mask for p in parts]))
+
+
+class DecoderCache:
+    """Keys and values of the positions seen so far, and of the sentence, which never change within a window.
+
+    Args:
+        rows: R.
+        positions: the most positions the window will take.
+    """
+
+    def __init__(self, model: MusicgenForCausalLM, rows: int, positions: int) -> None:
+        config, weight = model.config, model.lm_heads[0].weight
+        shape = (config.num_hidden_layers, rows, config.num_attention_heads, positions)
+        head_width = config.hidden_size // config.num_attention_heads
+        self.keys = torch.zeros(*shape, head_width, dtype=weight.dtype, device=weight.device)
+        self.values = torch.zeros_like(self.keys)
+        self.text: list[tuple[Tensor, Tensor]] = []
+        self.length = 0
+
+
+def run_decoder(
+    model: MusicgenForCausalLM,
+    inputs: Tensor,
+    text: TextCondition,
+    *,
+    add_control: AddControl | None = None,
+    cache: DecoderCache | None = None,
+    checkpointing: bool = False,
+) -> Tensor:
+    """Predict the next codes of every position.
+
+    Args:
+        model: the library's decoder with its heads.
+        inputs: delayed codes, `[R, K, S]`, ids 0..V (V is BOS and PAD); positions follow those in the cache.
+        text: sentences of the R rows.
+        add_control: called after each block.
+        cache: filled in place; None for one pass over a whole window.
+        checkpointing: recompute blocks in the backward pass to save memory.
+
+    Returns:
+        Logits `[R, K, S, V]`.
+    """
+    decoder = model.model.decoder
+    start = 0 if cache is None else cache.length
+    hidden = sum_embeddings(decoder, inputs) + positions(decoder, start, inputs.shape[-1])
+    allowed = text.mask[:, None, None, :]
+    for index, layer in enumerate(decoder.layers):
+        if checkpointing and torch.is_grad_enabled():
+            hidden = checkpoint(_block, layer, index, hidden, text.states, allowed, None, use_reentrant=False)
+        else:
+            hidden = _block(layer, index, hidden, text.states, allowed, cache)
+        if add_control is not None:
+            hidden = add_control(hidden, index)
+    if cache is not None:
+        cache.length += inputs.shape[-1]
+    hidden = decoder.layer_norm(hidden)
+    return torch.stack([head(hidden) for head in model.lm_heads], dim=1)
+
+
+def sum_embeddings(decoder: nn.Module, inputs: Tensor) -> Tensor:
+    """Each position's codes as one vector: `[R, K, S]` ids -> `[R, S, D]`."""
+    parts = [table(inputs[:, k]) for k, table in enumerate(decoder.embed_tokens)]
+    return torch.stack(parts).sum(dim=0)
+
+
+def positions(decoder: nn.Module, start: int, count: int) -> Tensor:
+    """Sinusoidal positions start..start+count-1, `[count, D]`."""
+    table = decoder.embed_positions
+    if start + count > table.weights.shape[0]:
+        table.make_weights(start + count, table.embedding_dim)
+    weights: Tensor = table.weights[start : start + count]
+    return weights.to(decoder.layer_norm.weight.dtype)
+
+
+def _block(
+    layer: nn.Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
+) -> Tensor:
+    hidden = hidden + _self_attention(layer.self_attn, index, layer.self_attn_layer_norm(hidden), cache)
+    normed = layer.encoder_attn_layer_norm(hidden)
+    hidden = hidden + _text_attention(layer.encoder_attn, index, normed, text, allowed, cache)
+    inner = layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden)))
+    result: Tensor = hidden + layer.fc2(inner)
+    return result
+
+
+def _self_attention(attention: nn.Module, index: int, hidden: Tensor, cache: DecoderCache | None) -> Tensor:
+    query, key, value = (_heads(attention, part(hidden)) for part in _projections(attention))
+    count = hidden.shape[1]
+    if cache is None:
+        return _merge(attention, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+    stop = cache.length + count
+    cache.keys[index, :, :, cache.length : stop] = key
+    cache.values[index, :, :, cache.length : stop] = value
+    key, value = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
+    mask = None
+    if count > 1:
+        mask = torch.ones(count, stop, dtype=torch.bool, device=hidden.device).tril(cache.length)
+    return _merge(attention, F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+
+def _text_attention(
+    attention: nn.Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
+) -> Tensor:
+    query = _heads(attention, attention.q_proj(hidden))
+    if cache is not None and index < len(cache.text):
+        key, value = cache.text[index]
+    else:
+        key, value = _heads(attention, attention.k_proj(text)), _heads(attention, attention.v_proj(text))
+        if cache is not None:
+            cache.text.append((key, value))
+    # A row without words has zero states, hence zero values: whatever the weights, it adds exactly nothing.
+    allowed = allowed | ~allowed.any(dim=-1, keepdim=True)
+    return _merge(attention, F.scaled_dot_product_attention(query, key, value, attn_mask=allowed))
+
+
+def _projections(attention: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return attention.q_proj, attention.k_proj, attention.v_proj
+
+
+def _heads(attention: nn.Module, states: Tensor) -> Tensor:
+    rows, count, _ = states.shape
+    return states.view(rows, count, attention.num_heads, attention.head_dim).transpose(1, 2)
+
+
+def _merge(attention: nn.Module, heads: Tensor) -> Tensor:
+    rows, _, count, _ = heads.shape
+    result: Tensor = attention.out_proj(heads.transpose(1, 2).reshape(rows, count, -1))
+    return result

@@ -1,0 +1,233 @@
+"""The frozen music backbone: any MusicGen checkpoint of the library's, from the hub or a folder, or the embedded one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer, MusicgenForConditionalGeneration
+from transformers.utils import logging as library_logging
+
+from narrascore.errors import InputError, ModelUnavailableError
+from narrascore.lexicon import FILLERS
+from narrascore.synthesis.codec import Codec, EncodecCodec
+from narrascore.synthesis.decoder import AddControl, DecoderCache, TextCondition, run_decoder
+from narrascore.synthesis.decoding import Sampling
+from narrascore.synthesis.delays import musicgen_delays
+from narrascore.synthesis.score_codec import ScoreCodec
+from narrascore.synthesis.score_model import ScoreCodecConfig
+
+EMBEDDED_FOLDER = Path(__file__).parents[1] / "weights" / "embedded"
+HUB_CARD: dict[str, Any] = {"licence": "CC-BY-NC-4.0 (weights)", "window_seconds": 30.0, "prompt_seconds": 12.0}
+"""What MusicGen's checkpoints on the hub do not say of themselves; `Sampling`'s defaults are theirs."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where the weights came from, for the manifest."""
+
+    name: str
+    revision: str
+    licence: str
+
+
+class FrozenMusicGen(nn.Module):
+    """Text encoder, decoder and codec, none of which is ever trained here.
+
+    Attributes:
+        delays: of the K codebooks, in frames.
+        codec: the way from codes to sound.
+        window_seconds: what the decoder was trained on; longer music is made window after window.
+        prompt_seconds: how much of a window the next one begins with.
+        sampling: the checkpoint's own defaults.
+    """
+
+    def __init__(
+        self, model: MusicgenForConditionalGeneration, tokenizer: Any, codec: Codec, card: dict[str, Any], origin: Backbone
+    ) -> None:
+        super().__init__()
+        config = model.config.decoder
+        self.text_encoder, self.decoder, self.tokenizer, self.codec = model.text_encoder, model.decoder, tokenizer, codec
+        self.text_projection = getattr(model, "enc_to_dec_proj", None) or nn.Identity()
+        self.delays = musicgen_delays(config.num_codebooks, config.audio_channels)
+        self.window_seconds = float(card.get("window_seconds", 30.0))
+        self.prompt_seconds = float(card.get("prompt_seconds", 12.0))
+        self.sampling = Sampling(**card.get("sampling", {}))
+        self.origin = origin
+        self.requires_grad_(False)
+        self.eval()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path = EMBEDDED_FOLDER,
+        *,
+        revision: str | None = None,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        offline: bool = True,
+        soundfont: Path | None = None,
+    ) -> FrozenMusicGen:
+        """Load a checkpoint folder or a hub id.
+
+        Args:
+            name: a folder as `save_pretrained` writes it, or an id such as `facebook/musicgen-small`.
+            revision: of a hub id.
+            device, dtype: of the decoder; the text encoder and its projection stay in fp32.
+            offline: open no socket; what is not on this machine is an error.
+            soundfont: another SF2 file for the score codec.
+
+        Raises:
+            ModelUnavailableError: if the weights cannot be had.
+            InputError: if the folder is not a MusicGen checkpoint.
+        """
+        library_logging.set_verbosity_error()
+        library_logging.disable_progress_bar()
+        local = Path(name).is_dir()
+        where = {"revision": revision, "local_files_only": local or offline, "trust_remote_code": False}
+        try:
+            model = MusicgenForConditionalGeneration.from_pretrained(
+                name, dtype=torch.float32, use_safetensors=True, **where
+            )
+            tokenizer = AutoTokenizer.from_pretrained(name, **where)
+        except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+            raise _unavailable(str(name), local, offline, error) from error
+        card = _read_card(Path(name)) if local else HUB_CARD
+        licence = str(card.get("licence", "unknown: see the checkpoint's own card"))
+        origin = Backbone(str(card.get("name", name)), revision or _digest(Path(name)), licence)
+        musicgen = cls(model, tokenizer, _codec(model, device, soundfont), card, origin)
+        musicgen.decoder.to(device=device, dtype=dtype)
+        musicgen.text_encoder.to(device)
+        musicgen.text_projection.to(device)
+        return musicgen
+
+    def train(self, mode: bool = True) -> FrozenMusicGen:
+        """Stays in evaluation mode: the library's dropouts must never wake up when an adapter is trained."""
+        return super().train(False)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.decoder.config.hidden_size)
+
+    @property
+    def blocks(self) -> int:
+        return int(self.decoder.config.num_hidden_layers)
+
+    @property
+    def codebooks(self) -> int:
+        """K."""
+        return int(self.decoder.config.num_codebooks)
+
+    @property
+    def bos(self) -> int:
+        """BOS, which is PAD too."""
+        return int(self.decoder.config.bos_token_id)
+
+    @property
+    def frame_rate_hz(self) -> float:
+        return self.codec.frame_rate_hz
+
+    @property
+    def window_frames(self) -> int:
+        return round(self.window_seconds * self.frame_rate_hz)
+
+    @property
+    def prompt_frames(self) -> int:
+        return round(self.prompt_seconds * self.frame_rate_hz)
+
+    @torch.no_grad()
+    def encode_text(self, sentences: list[str]) -> TextCondition:
+        """Sentences as cross-attention reads them; an empty one is a row without words.
+
+        Returns:
+            States `[B, W, D]` in the decoder's dtype, zero where there is no word.
+        """
+        encoded = self.tokenizer(sentences, return_tensors="pt", padding=True, truncation=True, max_length=256)
+        device = next(self.text_encoder.parameters()).device
+        ids, mask = encoded.input_ids.to(device), encoded.attention_mask.to(device)
+        states = self.text_projection(self.text_encoder(ids, attention_mask=mask).last_hidden_state)
+        worded = mask.bool() & torch.tensor([bool(s.strip()) for s in sentences], device=device)[:, None]
+        weight = self.decoder.lm_heads[0].weight
+        return TextCondition((states * worded[..., None]).to(weight.dtype), worded)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        text: TextCondition,
+        add_control: AddControl | None = None,
+        cache: DecoderCache | None = None,
+        checkpointing: bool = False,
+    ) -> Tensor:
+        """Delayed codes `[R, K, S]` -> logits `[R, K, S, V]`."""
+        return run_decoder(
+            self.decoder, inputs, text, add_control=add_control, cache=cache, checkpointing=checkpointing
+        )
+
+    def unknown_words(self, sentence: str) -> tuple[list[str], int]:
+        """Words of a sentence that the tokenizer has no entry for, and how many it knows; fillers do not count."""
+        unknown, known = [], 0
+        for word in re.findall(r"[^\W_]+", sentence.lower()):
+            if word in FILLERS:
+                continue
+            ids = self.tokenizer(word, add_special_tokens=False).input_ids
+            if self.tokenizer.unk_token_id in ids or not ids:
+                unknown.append(word)
+            else:
+                known += 1
+        return unknown, known
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        return {"music": self.origin.name, "revision": self.origin.revision, "licence": self.origin.licence}
+
+
+def _codec(model: MusicgenForConditionalGeneration, device: str, soundfont: Path | None) -> Codec:
+    if isinstance(model.audio_encoder.config, ScoreCodecConfig):
+        return ScoreCodec(soundfont=soundfont)
+    decoder = model.config.decoder
+    return EncodecCodec(model.audio_encoder, decoder.num_codebooks, decoder.audio_channels, device)
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / "narrascore.json"
+    if not path.is_file():
+        return HUB_CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        Sampling(**card.get("sampling", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: {error}; it must be the JSON that the recipe wrote") from error
+    return dict(card)
+
+
+def _digest(folder: Path) -> str:
+    """The weights' own name: the first 16 hex digits of their sha256 (empty for a hub id's cached files)."""
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16] if hasattr(hashlib, "file_digest") else _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _unavailable(name: str, local: bool, offline: bool, error: Exception) -> Exception:
+    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    if local:
+        return InputError(f"{name}: not a MusicGen checkpoint in safetensors ({reason})")
+    if offline:
+        return ModelUnavailableError(
+            f"{name}: not on this machine, and --offline was asked for; download it once with "
+            f"`huggingface-cli download {name}` or give a folder"
+        )
+    return ModelUnavailableError(f"{name}: could not be fetched ({reason}); give a folder that holds it, or use the "
+                                 "embedded system")
