@@ -1,0 +1,77 @@
+"""A few pictures that show the whole film, picked while it runs past."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_KEYFRAMES = 32
+GRID = 4  # a picture is compared by the mean colours of GRID x GRID fields
+TIME_WEIGHT = 0.1  # so that a film which hardly changes is still shown from its start to its end
+
+
+class KeyframePicker:
+    """Keeps at most `limit` pictures of a stream that are unlike each other.
+
+    The rule: the distance of two pictures is the root mean square difference of their 4 x 4 mean colours (0 to 1), plus
+    a tenth of the time between them as a share of the film so far. Each offered picture is taken in; where that makes
+    one too many, the closest pair is found and of its two the one with the nearer other neighbour goes (the later one
+    where both are equal). Memory is `limit + 1` pictures, whatever the film's length.
+    """
+
+    def __init__(self, limit: int = MAX_KEYFRAMES) -> None:
+        if limit < 1:
+            raise ValueError(f"limit must be at least one picture: got {limit}; the paper uses 32 at most")
+        self._limit = limit
+        self._kept: list[tuple[float, NDArray[np.uint8]]] = []
+        self._colours = np.zeros((0, GRID * GRID * 3), dtype=np.float32)
+
+    def offer(self, seconds: float, image: NDArray[np.uint8]) -> None:
+        """Show the picker a picture; times must not go back.
+
+        Args:
+            seconds: film time.
+            image: `[H, W, 3]` uint8 RGB; copied, if it is kept.
+        """
+        self._kept.append((seconds, image))
+        self._colours = np.vstack([self._colours, _mean_colours(image)])
+        dropped = _most_redundant(self._colours, [kept for kept, _ in self._kept]) if self._is_full() else None
+        if dropped is not None:
+            del self._kept[dropped]
+            self._colours = np.delete(self._colours, dropped, axis=0)
+        if dropped != len(self._kept):
+            self._kept[-1] = (seconds, image.copy())
+
+    def keyframes(self) -> list[tuple[float, NDArray[np.uint8]]]:
+        """What is kept: (film time in seconds, `[H, W, 3]` uint8), in time order."""
+        return list(self._kept)
+
+    def _is_full(self) -> bool:
+        return len(self._kept) > self._limit
+
+
+def _mean_colours(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The mean colour of each field of a 4 x 4 grid, `[48]`, 0 to 1; a picture under 4 px a side repeats its pixels."""
+    rows, columns = (np.arange(GRID + 1) * side // GRID for side in image.shape[:2])
+    fields = [
+        image[top : max(bottom, top + 1), left : max(right, left + 1)].mean(axis=(0, 1), dtype=np.float32)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
+    ]
+    colours: NDArray[np.float32] = np.concatenate(fields, dtype=np.float32) / np.float32(255)
+    return colours
+
+
+def _most_redundant(colours: NDArray[np.float32], times: list[float]) -> int:
+    seconds = np.array(times)
+    span = max(seconds[-1] - seconds[0], 1e-9)
+    difference = np.sqrt(np.square(colours[:, None] - colours[None]).mean(axis=2))
+    distance = difference + TIME_WEIGHT * np.abs(seconds[:, None] - seconds[None]) / span
+    np.fill_diagonal(distance, np.inf)
+    first, second = sorted(np.unravel_index(np.argmin(distance), distance.shape))
+    if len(times) == 2:
+        return int(second)
+    others = [np.delete(distance[index], [first, second]).min() for index in (first, second)]
+    return int(first if others[0] < others[1] else second)

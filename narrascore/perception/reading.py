@@ -1,0 +1,82 @@
+"""What an eye saw of a film: one row of states per second and a few pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from narrascore.errors import InputError
+
+STATES_FILE = "reading.safetensors"
+CONFIG_FILE = "reading.json"
+
+
+@dataclass(frozen=True, eq=False)
+class FilmReading:
+    """A film as an eye read it, the same for every eye.
+
+    Attributes:
+        states: `[F, D]` float32, row f is second [f, f + 1) of the film, F = ceil(duration); what the D columns mean is
+            the eye's business and that of its probe.
+        eye: the name of the eye, such as `cinematic`.
+        keyframes: at most 32 (film time in seconds, `[h, w, 3]` uint8 RGB), in time order.
+
+    Raises:
+        ValueError: if the states are not a finite `[F, D]` with F >= 1, or the keyframes are not in time order.
+    """
+
+    states: NDArray[np.float32]
+    eye: str
+    keyframes: list[tuple[float, NDArray[np.uint8]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        states = np.array(self.states, dtype=np.float32)
+        if states.ndim != 2 or 0 in states.shape:
+            raise ValueError(f"states are [F, D] with F >= 1 and D >= 1: got {states.shape}")
+        if not np.isfinite(states).all():
+            raise ValueError("states must be finite: some are NaN or infinite")
+        times = [seconds for seconds, _ in self.keyframes]
+        if times != sorted(times):
+            raise ValueError(f"keyframes must be in time order: got {times}")
+        states.setflags(write=False)
+        object.__setattr__(self, "states", states)
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the reading as `reading.safetensors` and `reading.json` into `folder`, made if need be."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, NDArray[np.generic]] = {"states": self.states}
+        for index, (_, image) in enumerate(self.keyframes):
+            tensors[f"keyframes/{index}"] = np.ascontiguousarray(image)
+        save_file(tensors, folder / STATES_FILE)
+        config = {"eye": self.eye, "keyframe_seconds": [seconds for seconds, _ in self.keyframes]}
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FilmReading:
+        """Read back what `save` wrote.
+
+        Raises:
+            InputError: if the folder holds no such reading.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            tensors = load_file(folder / STATES_FILE)
+            times = [float(seconds) for seconds in config["keyframe_seconds"]]
+            keyframes = [(seconds, tensors[f"keyframes/{index}"]) for index, seconds in enumerate(times)]
+            return cls(tensors["states"], str(config["eye"]), keyframes)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise InputError(
+                f"reading in {folder.name}: cannot be used ({error}); delete {STATES_FILE} and {CONFIG_FILE} there to "
+                "read the film again"
+            ) from error
