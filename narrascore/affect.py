@@ -23,7 +23,7 @@ class AffectCurve:
     """Valence and arousal over time.
 
     Attributes:
-        values: `[F, 2]` float32, columns valence and arousal, each in [-1, 1]; row f is the film at f / rate_hz seconds.
+        values: `[F, 2]` float32, columns valence and arousal, each in [-1, 1]; row f is the film at f / rate_hz s.
         rate_hz: rows per second; the paper's curves have 1.
 
     Raises:
@@ -120,7 +120,8 @@ class AffectCurve:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"curve {path.name}: cannot be read as text ({error})") from error
-        times, values = [], []
+        times: list[float] = []
+        values: list[tuple[float, float]] = []
         for line, row in _rows(text, path.name):
             time, valence, arousal = row
             if times and time <= times[-1]:

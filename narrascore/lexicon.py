@@ -85,18 +85,60 @@ def _palette(melody: str, counter: str, inner: str, bass: str, percussion: str) 
 
 
 STYLES: dict[str, Style] = {
-    "ambient": Style("ambient soundscape", (0.2, -0.8), _palette("celesta", "glass pad", "warm pad", "cello", "orchestral percussion")),
-    "minimal": Style("minimal piano score", (0.1, -0.4), _palette("piano", "cello", "strings", "piano", "orchestral percussion")),
-    "romance": Style("romantic waltz score", (0.6, -0.3), _palette("violin", "clarinet", "harp", "double bass", "orchestral percussion")),
-    "drama": Style("orchestral drama score", (-0.3, -0.1), _palette("oboe", "french horn", "strings", "low strings", "orchestral percussion")),
-    "epic": Style("epic orchestral score", (0.4, 0.7), _palette("brass", "french horn", "strings", "low strings", "orchestral percussion")),
-    "action": Style("hybrid action score", (-0.4, 0.9), _palette("brass", "synth lead", "strings", "synth bass", "rock drums")),
-    "suspense": Style("suspense thriller score", (-0.8, 0.1), _palette("clarinet", "tremolo strings", "tremolo strings", "low strings", "orchestral percussion")),
-    "electronic": Style("electronic pulse score", (0.0, 0.5), _palette("synth lead", "electric piano", "synth pad", "synth bass", "electronic drums")),
-    "noir": Style("jazz noir score", (-0.3, -0.3), _palette("saxophone", "vibraphone", "electric piano", "double bass", "brushed drums")),
-    "folk": Style("acoustic folk score", (0.6, 0.1), _palette("flute", "violin", "acoustic guitar", "double bass", "brushed drums")),
-    "comedy": Style("playful comedy score", (0.8, 0.4), _palette("clarinet", "bassoon", "pizzicato strings", "bassoon", "drums")),
-    "rock": Style("instrumental rock score", (0.3, 0.8), _palette("distorted guitar", "synth lead", "clean guitar", "electric bass", "rock drums")),
+    "ambient": Style(
+        "ambient soundscape",
+        (0.2, -0.8),
+        _palette("celesta", "glass pad", "warm pad", "cello", "orchestral percussion"),
+    ),
+    "minimal": Style(
+        "minimal piano score", (0.1, -0.4), _palette("piano", "cello", "strings", "piano", "orchestral percussion")
+    ),
+    "romance": Style(
+        "romantic waltz score",
+        (0.6, -0.3),
+        _palette("violin", "clarinet", "harp", "double bass", "orchestral percussion"),
+    ),
+    "drama": Style(
+        "orchestral drama score",
+        (-0.3, -0.1),
+        _palette("oboe", "french horn", "strings", "low strings", "orchestral percussion"),
+    ),
+    "epic": Style(
+        "epic orchestral score",
+        (0.4, 0.7),
+        _palette("brass", "french horn", "strings", "low strings", "orchestral percussion"),
+    ),
+    "action": Style(
+        "hybrid action score", (-0.4, 0.9), _palette("brass", "synth lead", "strings", "synth bass", "rock drums")
+    ),
+    "suspense": Style(
+        "suspense thriller score",
+        (-0.8, 0.1),
+        _palette("clarinet", "tremolo strings", "tremolo strings", "low strings", "orchestral percussion"),
+    ),
+    "electronic": Style(
+        "electronic pulse score",
+        (0.0, 0.5),
+        _palette("synth lead", "electric piano", "synth pad", "synth bass", "electronic drums"),
+    ),
+    "noir": Style(
+        "jazz noir score",
+        (-0.3, -0.3),
+        _palette("saxophone", "vibraphone", "electric piano", "double bass", "brushed drums"),
+    ),
+    "folk": Style(
+        "acoustic folk score",
+        (0.6, 0.1),
+        _palette("flute", "violin", "acoustic guitar", "double bass", "brushed drums"),
+    ),
+    "comedy": Style(
+        "playful comedy score", (0.8, 0.4), _palette("clarinet", "bassoon", "pizzicato strings", "bassoon", "drums")
+    ),
+    "rock": Style(
+        "instrumental rock score",
+        (0.3, 0.8),
+        _palette("distorted guitar", "synth lead", "clean guitar", "electric bass", "rock drums"),
+    ),
 }
 
 MOODS: dict[str, tuple[float, float]] = {

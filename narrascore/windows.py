@@ -52,8 +52,9 @@ def continuation_windows(total: int, window: int, prompt: int) -> list[Window]:
     if total < 1:
         raise ValueError(f"total must be at least one frame: got {total}")
     if not 0 <= prompt < window:
-        raise ValueError(f"prompt must be in [0, window): got {prompt} with window={window}; the paper's system uses "
-                         "12 s of 30 s")
+        raise ValueError(
+            f"prompt must be in [0, window): got {prompt} with window={window}; the paper's system uses 12 s of 30 s"
+        )
     windows = [Window(0, 0, min(window, total), 0)]
     while windows[-1].stop < total:
         start = windows[-1].stop - prompt

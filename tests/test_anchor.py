@@ -8,7 +8,12 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError
 from narrascore.lexicon import FILLERS, INSTRUMENTS, MOODS, STYLES, SYNONYMS, nearest_mood, nearest_pace, vocabulary
 
-FIELDS = {"genre": "jazz noir score", "instruments": "saxophone and double bass", "mood": "dark", "pace": "slow flowing pace"}
+FIELDS = {
+    "genre": "jazz noir score",
+    "instruments": "saxophone and double bass",
+    "mood": "dark",
+    "pace": "slow flowing pace",
+}
 
 
 def test_four_fields_make_one_sentence() -> None:

@@ -1,5 +1,6 @@
 """The arithmetic of windows, for any length, window and overlap."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_continuation_tiles_the_film_and_each_window_starts_with_the_end_of_the_
     assert windows[0].prompt == 0
     assert windows[-1].stop == total
     assert all(w.frames <= window and w.new_start < w.stop for w in windows)
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in itertools.pairwise(windows):
         assert after.new_start == before.stop
         assert after.start == before.stop - prompt
 

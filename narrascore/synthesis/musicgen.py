@@ -1,4 +1,4 @@
-"""The frozen music backbone: any MusicGen checkpoint of the library's, from the hub or a folder, or the embedded one."""
+"""The frozen music backbone: any MusicGen checkpoint of the library's, from the hub or a folder, or our own."""
 
 from __future__ import annotations
 
@@ -49,11 +49,21 @@ class FrozenMusicGen(nn.Module):
     """
 
     def __init__(
-        self, model: MusicgenForConditionalGeneration, tokenizer: Any, codec: Codec, card: dict[str, Any], origin: Backbone
+        self,
+        model: MusicgenForConditionalGeneration,
+        tokenizer: Any,
+        codec: Codec,
+        card: dict[str, Any],
+        origin: Backbone,
     ) -> None:
         super().__init__()
         config = model.config.decoder
-        self.text_encoder, self.decoder, self.tokenizer, self.codec = model.text_encoder, model.decoder, tokenizer, codec
+        self.text_encoder, self.decoder, self.tokenizer, self.codec = (
+            model.text_encoder,
+            model.decoder,
+            tokenizer,
+            codec,
+        )
         self.text_projection = getattr(model, "enc_to_dec_proj", None) or nn.Identity()
         self.delays = musicgen_delays(config.num_codebooks, config.audio_channels)
         self.window_seconds = float(card.get("window_seconds", 30.0))
@@ -212,11 +222,6 @@ def _digest(folder: Path) -> str:
     path = folder / "model.safetensors"
     if not path.is_file():
         return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16] if hasattr(hashlib, "file_digest") else _sha256(path)
-
-
-def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
@@ -229,5 +234,6 @@ def _unavailable(name: str, local: bool, offline: bool, error: Exception) -> Exc
             f"{name}: not on this machine, and --offline was asked for; download it once with "
             f"`huggingface-cli download {name}` or give a folder"
         )
-    return ModelUnavailableError(f"{name}: could not be fetched ({reason}); give a folder that holds it, or use the "
-                                 "embedded system")
+    return ModelUnavailableError(
+        f"{name}: could not be fetched ({reason}); give a folder that holds it, or use the embedded system"
+    )

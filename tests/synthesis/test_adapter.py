@@ -60,7 +60,7 @@ def test_only_the_trained_parts_are_saved_and_come_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_adapter_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no adapter.safetensors"):
+    with pytest.raises(InputError, match=r"holds no adapter\.safetensors"):
         AffectAdapter.load(tmp_path)
     (tmp_path / "adapter.json").write_text("{}")
     (tmp_path / "adapter.safetensors").write_bytes(b"\x80\x04pickle")

@@ -1,7 +1,5 @@
 """EnCodec behind the codec's contract: exact samples, and chunks that equal the whole away from the ends."""
 
-from pathlib import Path
-
 import pytest
 import torch
 

@@ -171,7 +171,10 @@ def test_guidance_of_one_is_the_plain_row() -> None:
     logits = torch.randn(2, 4, 8)
     assert guidance.rows == [(True, True)]
     assert torch.equal(guidance.combine(logits), logits)
-    assert Guidance(Sampling(text_guidance=2.0, control_guidance=3.0), steered=False).rows == [(True, True), (False, True)]
+    assert Guidance(Sampling(text_guidance=2.0, control_guidance=3.0), steered=False).rows == [
+        (True, True),
+        (False, True),
+    ]
 
 
 def test_top_k_draws_only_from_the_k_likeliest() -> None:

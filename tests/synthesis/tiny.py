@@ -51,7 +51,9 @@ def tiny_encodec_musicgen(folder: Path, *, stereo: bool = False, seed: int = 0) 
     return folder
 
 
-def tiny_score_musicgen(folder: Path, *, seed: int = 0, window_seconds: float = 30.0, prompt_seconds: float = 12.0) -> Path:
+def tiny_score_musicgen(
+    folder: Path, *, seed: int = 0, window_seconds: float = 30.0, prompt_seconds: float = 12.0
+) -> Path:
     """A MusicGen of notes: width 32, 4 blocks, untrained; its music is noise, its path is the real one."""
     model = build_model(width=32, layers=4, heads=4, text_width=32, text_layers=1, seed=seed)
     sampling = {"top_k": 128, "temperature": 1.0, "text_guidance": 2.0, "control_guidance": 3.0}
