@@ -1,0 +1,173 @@
+"""Frames on a time grid, by presentation time, from either of two readers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from narrascore.errors import InputError
+from narrascore.media.clock import PacketClock
+from narrascore.media.opening import decoder_options, open_container
+from narrascore.media.scan import lacks_display_times
+
+if TYPE_CHECKING:
+    from narrascore.media.film import Film
+
+MAX_CORRUPT_SHARE = 0.25
+"""Above this share of broken packets a curve would follow the damage, not the film."""
+
+SLACK_SECONDS = Fraction(1, 2000)
+"""Matroska rounds times to 1 ms, so a frame may seem to come half of one late."""
+
+Image = NDArray[np.uint8]
+Timed = Iterator[tuple[Fraction, Callable[[], Image]]]
+"""Every frame in the order shown: seconds from the picture's start, and a call that makes the image."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is on screen at `seconds` after the picture's start.
+
+    Attributes:
+        seconds: time on the asked grid.
+        image: `[H, W, 3]` uint8 RGB, upright, square pixels; the caller's own to change.
+    """
+
+    seconds: float
+    image: Image
+
+
+def read_frames(
+    film: Film, rate_hz: float | Fraction, *, height: int | None, start_seconds: float, reader: str
+) -> Iterator[Frame]:
+    """See `Film.frames`."""
+    rate = Fraction(rate_hz).limit_denominator(1_000_000)
+    if not 0 < rate <= 1000:
+        raise ValueError(f"rate_hz must be in (0, 1000]: got {rate_hz}; the eyes of this package ask for 1 to 8")
+    if height is not None and not 0 < height <= 8192:
+        raise ValueError(f"height must be in [1, 8192] pixels: got {height}")
+    size = (film.width, film.height) if height is None else (max(1, round(film.width * height / film.height)), height)
+    count = max(1, math.ceil(film.duration_seconds * rate))
+    first = max(0, math.ceil(Fraction(start_seconds).limit_denominator(1_000_000) * rate))
+    if reader == "pyav":
+        timed = _pyav_frames(film, size, first / rate)
+    elif reader == "decord":
+        from narrascore.media.decord_reader import decord_frames
+
+        timed = decord_frames(film, size, first / rate)
+    else:
+        raise ValueError(f"reader must be 'pyav' or 'decord': got {reader!r}")
+    return _on_grid(timed, rate, first, count)
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """How many times the frame must be turned by 90 degrees counterclockwise to stand upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def scale(frame: VideoFrame, size: tuple[int, int]) -> Image:
+    """`[H, W, 3]` RGB of the upright `size` (W, H): scaled first, then turned and copied, so a copy is never large."""
+    turns = quarter_turns(frame)
+    width, height = size if turns % 2 == 0 else size[::-1]
+    shrinks = width * height < frame.width * frame.height
+    scaled = frame.reformat(width, height, "rgb24", interpolation="AREA" if shrinks else "BICUBIC")
+    return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
+
+
+def _on_grid(timed: Timed, rate: Fraction, first: int, count: int) -> Iterator[Frame]:
+    """Hold each frame from its own time to the next one's; the first one from the start, the last one to the end.
+
+    frames     a----b--c-----------d---
+    grid       |     |     |     |     |
+    yields     a     b     c     c     d
+    """
+    held: Callable[[], Image] | None = None
+    image: Image | None = None
+    i = first
+    for seconds, render in timed:
+        while i < count and held is not None and i / rate < seconds - SLACK_SECONDS:
+            image = held() if image is None else image
+            yield Frame(float(i / rate), image.copy())
+            i += 1
+        if i >= count:
+            return
+        held, image = render, None
+    while i < count:
+        assert held is not None
+        image = held() if image is None else image
+        yield Frame(float(i / rate), image.copy())
+        i += 1
+
+
+def _pyav_frames(film: Film, size: tuple[int, int], from_seconds: Fraction) -> Timed:
+    corrupt, decoded, seconds = 0, 0, Fraction(0)
+    with open_container(film.path, max_pixels=film.max_pixels) as container:
+        stream: Any = container.streams[film.video_index]
+        stream.codec_context.options = decoder_options(film.max_pixels)
+        stream.thread_type = "AUTO"
+        base, unordered = stream.time_base, lacks_display_times(container, stream)
+        first_dts, last_step = None, Fraction(0)
+        sought = from_seconds > 0 and film.seekable
+        if sought:
+            container.seek(math.floor((film.start_seconds + from_seconds) / base), stream=stream)
+        try:
+            for frames in _decode(container, stream):
+                if frames is None:
+                    corrupt += 1
+                    if corrupt > MAX_CORRUPT_SHARE * film.packets:
+                        break
+                    continue
+                for frame in frames:
+                    if unordered:
+                        first_dts = (frame.dts or 0) if first_dts is None else first_dts
+                        time = seconds + last_step if frame.dts is None else (frame.dts - first_dts) * base
+                        last_step = max(time - seconds, base)
+                    else:
+                        time = seconds if frame.pts is None else frame.pts * base - film.start_seconds
+                    seconds = max(seconds, time)  # a time that goes back would undo what was already shown
+                    if sought and not decoded and seconds > from_seconds:
+                        yield from _pyav_frames(film, size, Fraction(0))  # the index led too far: read from the start
+                        return
+                    decoded += 1
+                    yield seconds, partial(scale, frame, size)
+        finally:
+            if corrupt:
+                film.warn(f"{corrupt} of {film.packets} pictures cannot be decoded; the last good one was held")
+    if not decoded or corrupt > MAX_CORRUPT_SHARE * film.packets:
+        raise InputError(
+            f"{film.path.name}: {max(1, corrupt)} of {film.packets} pictures cannot be decoded, too many for the music "
+            "to follow; repair or re-encode the film first"
+        )
+
+
+def _decode(container: Any, stream: Any) -> Iterator[list[VideoFrame] | None]:
+    """The frames that each packet gives, None for a broken one; then those that the decoder still holds."""
+    clock = PacketClock()
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            packet = None  # the file breaks off here
+        if packet is not None and packet.size == 0:
+            if packet.dts is not None:
+                clock.straighten(packet)
+                continue  # "nothing changed", which a decoder would take for the end
+            packet = None
+        if packet is not None:
+            clock.straighten(packet)
+        try:
+            yield stream.decode(packet)
+        except av.FFmpegError:
+            yield None
+        if packet is None:
+            return

@@ -1,0 +1,97 @@
+"""One pass over a film's packets: when its picture begins and ends, without decoding more than one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+
+from narrascore.errors import InputError
+from narrascore.media.clock import PacketClock
+from narrascore.media.opening import codec_of, decoder_options
+
+
+@dataclass
+class Scan:
+    """What one pass over the packets found; times in seconds of the file's clock."""
+
+    start: Fraction
+    stop: Fraction
+    last_end: Fraction
+    packets: int
+    jumps: int
+    untimed: bool
+    unordered: bool
+    broken: str
+    first: VideoFrame
+
+
+def choose_picture(container: Any, name: str) -> Any:
+    """The default video stream, never a cover."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not pictures:
+        what = "sound only" if container.streams.audio else "no moving picture"
+        raise InputError(f"{name}: {what}; the music follows a picture, so give a film that has one")
+    stream = next((stream for stream in pictures if stream.disposition & Disposition.default), pictures[0])
+    if stream.codec_context is None:
+        raise InputError(f"{name}: the picture's codec ({stream.codec_tag!r}) has no decoder here; convert it first")
+    if not stream.width or not stream.height:
+        raise InputError(f"{name}: the picture has no size, so the file is damaged or cut short; repair it first")
+    return stream
+
+
+def lacks_display_times(container: Any, stream: Any) -> bool:
+    """AVI keeps decoding times only; with B-frames the order of display comes out of the decoder alone."""
+    return bool(container.format.name == "avi" and stream.type == "video" and stream.codec_context.has_b_frames)
+
+
+def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Scan:
+    stream.codec_context.options = decoder_options(max_pixels)
+    clock, base = PacketClock(), stream.time_base
+    unordered = lacks_display_times(container, stream)
+    shown: list[tuple[int, int]] = []  # (pts, duration) of the two latest pictures
+    start, packets, untimed, first, broken, last_end = 0, 0, False, None, "", Fraction(0)
+    try:
+        for packet in container.demux():
+            if packet.dts is None and packet.pts is None and packet.size == 0:
+                continue  # the demuxer's end mark
+            if packet.stream_index != stream.index:
+                if packet.pts is not None:
+                    last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                continue
+            untimed = untimed or packet.pts is None
+            clock.straighten(packet)
+            if first is None and packet.size:
+                first = _decode_one(packet)
+            if packet.is_discard:
+                continue  # cut off by an edit list: decoded for those after it, never shown
+            pts = packet.dts if unordered else packet.pts
+            start = pts if packets == 0 else min(start, pts)
+            packets += 1
+            shown = sorted([*shown, (pts, packet.duration or 0)])[-2:]
+    except av.FFmpegError as error:
+        broken = error.strerror or type(error).__name__
+    first = first or _decode_one(None, stream)
+    if first is None or not packets:
+        raise InputError(f"{name}: no picture in it can be decoded ({codec_of(stream)}); the file is damaged")
+    pts, duration = shown[-1]
+    if duration <= 0 and len(shown) == 2:
+        duration = pts - shown[0][0]
+    if duration <= 0:
+        duration = max(1, round(1 / ((stream.average_rate or 25) * base)))
+    stop = (pts + duration) * base
+    return Scan(start * base, stop, max(last_end, stop), packets, clock.jumps, untimed, unordered, broken, first)
+
+
+def _decode_one(packet: Any, stream: Any = None) -> VideoFrame | None:
+    """The first frame a packet gives, or with None what the decoder still holds."""
+    try:
+        frames = stream.decode(None) if packet is None else packet.decode()
+    except av.FFmpegError:
+        return None
+    return frames[0] if frames else None
