@@ -1,0 +1,293 @@
+"""From a film to its music: the film-level loops, and nothing else (paper figure 2).
+
+film --read--> states --read_affect--> curve --------------+
+                     \\--read_anchor---> anchor --compose--> codes --render--> music
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from narrascore.affect import AffectCurve
+from narrascore.anchor import MusicalAnchor
+from narrascore.errors import UsageError
+from narrascore.files import digest
+from narrascore.media.film import Film
+from narrascore.perception.reading import FilmReading
+from narrascore.rendering import render_music
+from narrascore.score import Score
+from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
+from narrascore.synthesis.codec import Codec
+from narrascore.synthesis.composing import compose_window
+from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.score_codec import ScoreCodec
+from narrascore.units import WindowStore, environment
+from narrascore.windows import Window, continuation_windows, frames_to_cover
+
+ComposeProgress = Callable[[int, int], None]
+"""(frames composed, frames in all)."""
+
+
+class Eye(Protocol):
+    """What looks at the picture; it states the rate and the size that it wants."""
+
+    name: str
+
+    def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
+        """States second by second, and the keyframes."""
+
+
+class Pipeline:
+    """The four parts of a system, and the way of a film through them.
+
+    Args:
+        eye: reads states off the picture.
+        probe: states `[F, D]` -> curve (Eq. 3).
+        conceive: (reading, curve) -> anchor (paper 3.4).
+        musicgen: the frozen music model.
+        adapter: steers it by the curve (Eq. 5 and 6); None leaves it unsteered.
+        system: the name it goes by in manifests.
+        warnings: what the user should know about these parts.
+    """
+
+    def __init__(
+        self,
+        eye: Eye,
+        probe: Callable[[NDArray[np.float32]], AffectCurve],
+        conceive: Callable[[FilmReading, AffectCurve], MusicalAnchor],
+        musicgen: FrozenMusicGen,
+        adapter: AffectAdapter | None = None,
+        *,
+        system: str = "custom",
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.eye = eye
+        self.probe = probe
+        self.conceive = conceive
+        self.musicgen = musicgen
+        self.adapter = adapter
+        self.system = system
+        self.warnings = list(warnings)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        system: str | Path = "embedded",
+        *,
+        eye: str | None = None,
+        probe: str | Path | None = None,
+        music: str | Path | None = None,
+        adapter: str | Path | None = None,
+        device: str = "cpu",
+        dtype: str = "float32",
+        offline: bool = False,
+        soundfont: str | Path | None = None,
+    ) -> Pipeline:
+        """Load a system: `embedded` (in the package), `paper` (from the hub), or a folder with a music model.
+
+        Args:
+            system: the preset; the four parts named by the other arguments replace its own.
+            eye: `cinematic`; the paper's `vlm` is not in this version.
+            probe: folder of a trained probe.
+            music: `embedded`, `musicgen`, a folder or an id on the hub.
+            adapter: folder of a trained adapter.
+            device: `cpu`, `cuda`, `mps` or `auto`.
+            dtype: of the music model, `float32` or `bfloat16`.
+            offline: never ask the hub.
+            soundfont: SF2 file for music models that write notes.
+
+        Raises:
+            ModelUnavailableError: if a part is not at hand.
+            UsageError: if the parts do not fit together.
+        """
+        from narrascore.systems import load_parts
+
+        parts = load_parts(
+            system, eye=eye, probe=probe, music=music, adapter=adapter, device=device, dtype=dtype, offline=offline,
+            soundfont=soundfont,
+        )  # fmt: skip
+        return cls(**vars(parts))
+
+    def __call__(
+        self,
+        video: str | Path,
+        *,
+        curve: AffectCurve | None = None,
+        prompt: str = "",
+        seed: int = 0,
+        progress: ComposeProgress | None = None,
+    ) -> Score:
+        """Write a film's music.
+
+        Args:
+            video: path of a film.
+            curve: where the emotion goes, instead of what the eye reads; held or cut to the film.
+            prompt: what music the film asks for, instead of what the eye conceives.
+            seed: another seed is another piece.
+            progress: told about the frames composed.
+        """
+        film = Film.open(video)
+        reading = self.read(film)
+        if curve is None:
+            curve = self.read_affect(reading)
+        anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
+        key = film_key(film)
+        codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=key, progress=progress)
+        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *not_understood_warning(anchor)])
+
+    def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
+        """States of the picture, second by second, and its keyframes."""
+        return self.eye.read(film, progress)
+
+    def read_affect(self, reading: FilmReading) -> AffectCurve:
+        """Valence and arousal per second (paper 3.3)."""
+        return self.probe(reading.states)
+
+    def read_anchor(self, reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
+        """What music the whole film asks for (paper 3.4)."""
+        return self.understand(self.conceive(reading, curve))
+
+    def understand(self, anchor: MusicalAnchor) -> MusicalAnchor:
+        """The same anchor with `not_understood` filled in.
+
+        Raises:
+            UsageError: if the music model knows no word of a prompt.
+        """
+        unknown, known = self.musicgen.unknown_words(anchor.sentence)
+        if anchor.prompt and not known:
+            raise UsageError(
+                f"the music model understands no word of {anchor.sentence!r}; describe it by genre, instruments, mood "
+                'and pace, such as "drama score, with strings and piano, tense, slow flowing pace"'
+            )
+        return dataclasses.replace(anchor, not_understood=tuple(unknown))
+
+    def compose(
+        self,
+        duration_seconds: Fraction | float,
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        *,
+        seed: int = 0,
+        film_key: str = "",
+        windows_folder: Path | None = None,
+        progress: ComposeProgress | None = None,
+    ) -> Tensor:
+        """Write the music window by window, each starting with the last tokens of the one before (paper 3.6).
+
+        Args:
+            duration_seconds: of the film.
+            curve: where the emotion goes, in film time.
+            anchor: what music is asked for.
+            seed: of the sampling.
+            film_key: the film's identity; other films get other music under the same seed.
+            windows_folder: where finished windows are kept and taken back from, so that a killed run goes on.
+            progress: told about the frames composed.
+
+        Returns:
+            Codes `[K, T]`, int16, T frames covering the film.
+        """
+        musicgen = self.musicgen
+        total = frames_to_cover(duration_seconds, musicgen.frame_rate_hz)
+        windows = continuation_windows(total, musicgen.window_frames, musicgen.prompt_frames)
+        store = WindowStore(windows_folder) if windows_folder else None
+        parts = self.describe()
+        unit = digest([parts["music"], parts["adapter"], environment(musicgen), anchor.sentence, seed, film_key])
+        codes = torch.empty(musicgen.codebooks, total, dtype=torch.int16)
+        for window in windows:
+            prompt = codes[:, window.start : window.new_start].long()
+            key = digest([unit, dataclasses.astuple(window), self._heard(curve, window), array_digest(prompt.numpy())])
+            new = store.load(window.index, key) if store else None
+            if new is None:
+                new = compose_window(
+                    musicgen, self.adapter, anchor.sentence, curve, window, prompt,
+                    f"{seed}/{film_key}/{window.index}", musicgen.sampling,
+                    on_frame=_count_from(window, total, progress),
+                )  # fmt: skip
+                if store:
+                    store.save(window.index, key, new)
+            codes[:, window.new_start : window.stop] = new
+            if progress:
+                progress(window.stop, total)
+        return codes
+
+    def render(
+        self, codes: Tensor, anchor: MusicalAnchor, duration_seconds: Fraction | float
+    ) -> Iterator[NDArray[np.float32]]:
+        """Decode codes `[K, T]` to blocks of sound `[C, n]`, `samples_of(duration_seconds)` samples in all."""
+        return render_music(self.codec_for(anchor), codes, duration_seconds)
+
+    def codec_for(self, anchor: MusicalAnchor) -> Codec:
+        """The way from codes to sound, with the instruments that the anchor asks for."""
+        return self.musicgen.codec.for_anchor(anchor)
+
+    @property
+    def writes_notes(self) -> bool:
+        """Whether the codes are notes, so that MIDI and stems can be had."""
+        return isinstance(self.musicgen.codec, ScoreCodec)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the music."""
+        return self.musicgen.codec.sample_rate_hz
+
+    def describe(self) -> dict[str, object]:
+        """The parts, for the manifest: what each is, where its weights come from, under which licence."""
+        return {
+            "system": self.system,
+            "eye": self.eye.name,
+            "probe": type(self.probe).__name__,
+            "music": {**self.musicgen.describe(), "sampling": dataclasses.asdict(self.musicgen.sampling)},
+            "adapter": describe_adapter(self.adapter),
+        }
+
+    def _heard(self, curve: AffectCurve, window: Window) -> str:
+        """A witness of the part of the curve that steers this window, so that an edit leaves earlier windows valid."""
+        if self.adapter is None:
+            return ""
+        halo = self.adapter.halo
+        frames = window.frames + max(self.musicgen.delays) + 2 * halo
+        return array_digest(affect_of_frames(curve, window.start - halo, frames, self.musicgen.frame_rate_hz))
+
+
+def film_key(film: Film) -> str:
+    """The film's identity as one word: the same for the same bytes, wherever they lie."""
+    return digest({name: value for name, value in film.identity().items() if name != "name"})
+
+
+def array_digest(array: NDArray[np.generic]) -> str:
+    """sha256 of an array's shape, type and values."""
+    about = f"{array.shape} {array.dtype}".encode()
+    return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:
+    """Settings, open gates and a witness of the weights; None if the music is unsteered."""
+    if adapter is None:
+        return None
+    weights = {name: array_digest(tensor.detach().cpu().numpy()) for name, tensor in adapter.state_dict().items()}
+    gates = [round(gate, 4) for gate in adapter.gates.tolist()]
+    return {"settings": adapter.settings, "gates": gates, "weights": digest(weights)}
+
+
+def not_understood_warning(anchor: MusicalAnchor) -> list[str]:
+    """One warning that lists the words that the music model does not know, if there are any."""
+    if not anchor.not_understood:
+        return []
+    return [f"words that the music model does not understand: {', '.join(anchor.not_understood)}"]
+
+
+def _count_from(window: Window, total: int, progress: ComposeProgress | None) -> Callable[[int], None] | None:
+    """A window's own count of frames, prompt included, as a count of the film's."""
+    if progress is None:
+        return None
+    return lambda frames: progress(max(window.new_start, window.start + frames), total)

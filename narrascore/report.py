@@ -1,0 +1,200 @@
+"""The figure of a score: what sounds, what was felt and what was seen, on one time axis."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from narrascore.affect import AffectCurve
+from narrascore.media.audio import read_wav
+from narrascore.media.output import replacing
+
+SPECTRUM_RATE_HZ = 32_000
+FFT_SAMPLES, HOP_SAMPLES = 2048, 512
+MEL_BANDS = 96
+LOWEST_HZ, HIGHEST_HZ = 30.0, 16_000.0
+MAX_COLUMNS = 1600
+"""More columns than this are no longer seen, so a longer film averages more spectra into each."""
+DYNAMIC_RANGE_DB = 70.0
+STRIP_SHARE, WIDEST_ASPECT = 0.92, 3 / 2
+"""How much of the strip's height the pictures take, and beyond which width over height their sides are cut."""
+
+
+def draw_figure(
+    path: Path,
+    music: Path,
+    curve: AffectCurve,
+    keyframes: list[tuple[float, NDArray[np.uint8]]],
+    *,
+    duration_seconds: float,
+    title: str,
+    border_seconds: list[float],
+) -> None:
+    """Draw keyframes, curve and mel spectrogram above one another as a PNG.
+
+    Args:
+        path: the picture.
+        music: a WAV.
+        curve: in film time.
+        keyframes: (film time, `[h, w, 3]` RGB) in time order.
+        duration_seconds: of the film.
+        title: the anchor's sentence.
+        border_seconds: where the windows' new parts begin.
+    """
+    figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    strip, felt, heard = figure.subplots(3, 1, sharex=True, height_ratios=[1.05, 1.6, 2.4])
+    # A user's sentence may hold a dollar sign, which is no formula here.
+    figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=13, parse_math=False)
+    _draw_curve(felt, curve, duration_seconds)
+    bands = mel_spectrogram(music, duration_seconds)
+    image = heard.imshow(
+        bands, origin="lower", aspect="auto", cmap="magma", extent=(0, duration_seconds, 0, MEL_BANDS),
+        vmin=-DYNAMIC_RANGE_DB, vmax=0, interpolation="nearest",
+    )  # fmt: skip
+    marks_hz = [100, 250, 500, 1000, 2000, 4000, 8000]
+    heard.set_yticks([MEL_BANDS * _mel_share(hz) for hz in marks_hz], [f"{hz:g}" for hz in marks_hz])
+    heard.set_ylabel("music: frequency (Hz, mel)")
+    heard.set_xlabel("film time (min:s)")
+    heard.set_xlim(0, duration_seconds)
+    steps = [1, 2, 5, 10] if duration_seconds < 14 else [1, 1.5, 3, 6, 10]
+    heard.xaxis.set_major_locator(MaxNLocator(nbins=14, steps=steps))
+    heard.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, duration_seconds)))
+    figure.colorbar(image, ax=heard, label="level (dB below the loudest)", pad=0.01, aspect=30)
+    for index, border in enumerate(border_seconds):
+        for axes in (felt, heard):
+            axes.axvline(
+                border, color="grey" if axes is felt else "white", linestyle=":", linewidth=1, alpha=0.7,
+                label="window border" if axes is felt and index == 0 else None,
+            )  # fmt: skip
+    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+    with replacing(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a sentence in a script that the font lacks shows boxes
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)  # now the strip has its size, and keeps it
+            figure.set_layout_engine("none")
+        _draw_keyframes(strip, keyframes, duration_seconds)
+        # The software's name and version would make equal figures unequal files.
+        figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def mel_spectrogram(music: Path, duration_seconds: float) -> NDArray[np.float32]:
+    """Read a WAV block by block into a picture of at most `MAX_COLUMNS` columns.
+
+    Each column is the mean power of the spectra that begin in its stretch of time, both channels averaged.
+
+    Returns:
+        `[MEL_BANDS, columns]`, dB below the loudest band, at least -`DYNAMIC_RANGE_DB`.
+    """
+    # Somewhat fewer columns than spectra, so that none stays empty.
+    columns = int(np.clip(0.9 * duration_seconds * SPECTRUM_RATE_HZ / HOP_SAMPLES, 1, MAX_COLUMNS))
+    filters, window = mel_filters(), np.hanning(FFT_SAMPLES).astype(np.float32)
+    power = np.zeros((MEL_BANDS, columns))
+    spectra = np.zeros(columns)
+    hop = HOP_SAMPLES
+    held, position = np.zeros(0, dtype=np.float32), 0
+    # Half a window of silence on both sides, so that every stretch of time has a spectrum of its own.
+    for block in _padded(music, FFT_SAMPLES // 2):
+        held = np.concatenate([held, block])
+        count = max(0, (len(held) - FFT_SAMPLES) // hop + 1)
+        if count == 0:
+            continue
+        frames = np.lib.stride_tricks.sliding_window_view(held, FFT_SAMPLES)[: count * hop : hop]
+        energy = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2 @ filters.T
+        seconds = (position + hop * np.arange(count)) / SPECTRUM_RATE_HZ
+        column = np.clip((seconds / duration_seconds * columns).astype(int), 0, columns - 1)
+        np.add.at(power.T, column, energy)
+        np.add.at(spectra, column, 1)
+        held, position = held[count * hop :], position + count * hop
+    mean = power / np.maximum(spectra, 1)
+    decibels = 10 * np.log10(np.maximum(mean, 1e-12) / max(mean.max(), 1e-12))
+    result: NDArray[np.float32] = np.maximum(decibels, -DYNAMIC_RANGE_DB).astype(np.float32)
+    return result
+
+
+def mel_filters() -> NDArray[np.float32]:
+    """Triangles of equal width on the mel scale, `[MEL_BANDS, FFT_SAMPLES / 2 + 1]`, each with the sum 1."""
+    edges = _hz(np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), MEL_BANDS + 2))
+    bins = np.linspace(0, SPECTRUM_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    # The lowest triangles can fall between two bins: those hear the bin that is nearest.
+    for row in np.flatnonzero(triangles.sum(axis=1) == 0):
+        triangles[row, np.abs(bins - edges[row + 1]).argmin()] = 1
+    result: NDArray[np.float32] = (triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32)
+    return result
+
+
+def _draw_keyframes(axes: Any, keyframes: list[tuple[float, NDArray[np.uint8]]], duration_seconds: float) -> None:
+    """One picture for each stretch of time as wide as a picture; a tick below it marks its moment."""
+    axes.set_yticks([])
+    axes.set_ylabel("keyframes")
+    axes.tick_params(bottom=False)
+    box = axes.get_window_extent()
+    cells = max(1, int(box.width / (STRIP_SHARE * box.height * WIDEST_ASPECT)))
+    cell_seconds = duration_seconds / cells
+    for cell in range(cells):
+        middle = (cell + 0.5) * cell_seconds
+        inside = [frame for frame in keyframes if cell == min(int(frame[0] / cell_seconds), cells - 1)]
+        if not inside:
+            continue
+        seconds, image = min(inside, key=lambda frame: abs(frame[0] - middle))
+        height, width = image.shape[:2]
+        spare = max(0, width - round(height * WIDEST_ASPECT)) // 2
+        image = image[:, spare : width - spare]
+        half = STRIP_SHARE * box.height / box.width * duration_seconds * image.shape[1] / height / 2
+        axes.imshow(image, extent=(middle - half, middle + half, 1 - STRIP_SHARE, 1), aspect="auto")
+        axes.plot([seconds, seconds], [0, 1 - STRIP_SHARE], color="black", linewidth=1.5)
+    axes.set_xlim(0, duration_seconds)
+    axes.set_ylim(0, 1)
+
+
+def _draw_curve(axes: Any, curve: AffectCurve, duration_seconds: float) -> None:
+    points = min(len(curve), MAX_COLUMNS)
+    seconds = np.linspace(0, duration_seconds, max(points, 2))
+    values = curve.at(seconds)
+    axes.axhline(0, color="lightgrey", linewidth=1)
+    axes.plot(seconds, values[:, 1], color="#c8481d", linewidth=1.8, label="arousal")
+    axes.plot(seconds, values[:, 0], color="#1f6fb4", linewidth=1.8, label="valence")
+    axes.set_ylim(-1.05, 1.05)
+    axes.set_yticks([-1, -0.5, 0, 0.5, 1])
+    axes.set_ylabel("affect curve")
+
+
+def _padded(music: Path, silence_samples: int) -> Any:
+    """A WAV as mono blocks at `SPECTRUM_RATE_HZ`, with silence before and after."""
+    yield np.zeros(silence_samples, dtype=np.float32)
+    for block in read_wav(music, sample_rate_hz=SPECTRUM_RATE_HZ, layout="stereo"):
+        yield block.mean(axis=0)
+    yield np.zeros(2 * silence_samples, dtype=np.float32)
+
+
+def _mel(hz: Any) -> Any:
+    """Hertz to mel (O'Shaughnessy 1987)."""
+    return 2595 * np.log10(1 + np.asarray(hz) / 700)
+
+
+def _hz(mel: Any) -> Any:
+    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
+
+
+def _mel_share(hz: float) -> float:
+    """Where a frequency lies between the lowest and the highest, in [0, 1]."""
+    return float((_mel(hz) - _mel(LOWEST_HZ)) / (_mel(HIGHEST_HZ) - _mel(LOWEST_HZ)))
+
+
+def _clock(seconds: float, duration_seconds: float) -> str:
+    minutes, rest = divmod(max(seconds, 0.0), 60)
+    if duration_seconds >= 3600:
+        return f"{int(minutes // 60)}:{int(minutes % 60):02d}:{rest:02.0f}"
+    return f"{int(minutes)}:{rest:02.0f}" if duration_seconds >= 14 else f"{int(minutes)}:{rest:04.1f}"

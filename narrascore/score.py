@@ -1,0 +1,96 @@
+"""A film's music and everything it came from, as a value to look at, change and save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from narrascore.affect import AffectCurve
+from narrascore.anchor import MusicalAnchor
+from narrascore.files import write_text
+from narrascore.media.film import Film
+from narrascore.perception.reading import FilmReading
+from narrascore.rendering import AudioMode, default_audio, write_midi, write_music, write_scored_film, write_stems
+
+if TYPE_CHECKING:
+    from narrascore.pipeline import Pipeline
+
+
+@dataclass
+class Score:
+    """What `Pipeline.__call__` returns.
+
+    To change a score, pass an edited curve or anchor through the pipeline's own stages again:
+
+        curve = score.curve.adjust(gain=1.5)
+        score.codes = pipeline.compose(score.film.duration_seconds, curve, score.anchor, seed=1)
+
+    Attributes:
+        pipeline: what composed it, and renders it.
+        film: what it was composed for.
+        reading: what the eye saw.
+        curve: where the emotion goes.
+        anchor: what music was asked for.
+        codes: `[K, T]`, the music as tokens.
+        warnings: what the user should know about this film's score.
+    """
+
+    pipeline: Pipeline
+    film: Film
+    reading: FilmReading
+    curve: AffectCurve
+    anchor: MusicalAnchor
+    codes: Tensor
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.pipeline.sample_rate_hz
+
+    @property
+    def audio(self) -> NDArray[np.float32]:
+        """The music, `[C, N]`, as long as the film, rendered anew at each call; `blocks` holds less at a time."""
+        return np.concatenate(list(self.blocks()), axis=1)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """The music in blocks `[C, n]`, rendered anew at each call."""
+        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds)
+
+    def write_music(self, path: str | Path) -> Path:
+        """Write the music as a 24-bit WAV, exactly as long as the film."""
+        return write_music(Path(path), self.blocks(), self.pipeline.codec_for(self.anchor), self.film.duration_seconds)
+
+    def write_midi(self, path: str | Path) -> Path:
+        """Write the music as a MIDI file; a `UsageError` if the music model writes sound and not notes."""
+        return write_midi(Path(path), self.pipeline.codec_for(self.anchor), self.codes)
+
+    def write_stems(self, folder: str | Path) -> list[Path]:
+        """Write one WAV per voice group; a `UsageError` likewise."""
+        codec = self.pipeline.codec_for(self.anchor)
+        return write_stems(Path(folder), codec, self.codes, self.film.duration_seconds)
+
+    def write_film(self, path: str | Path, audio: AudioMode | None = None) -> Path:
+        """Write the film with its music; by default mixed with the film's own sound, where it has any."""
+        path = Path(path)
+        with TemporaryDirectory(dir=path.absolute().parent, prefix=".narrascore-") as folder:
+            music = self.write_music(Path(folder) / "music.wav")
+            write_scored_film(self.film, music, path, audio or default_audio(self.film))
+        return path
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `music.wav`, `curve.csv`, `anchor.json` and, with notes, `music.mid` into a folder, made if need be."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_music(folder / "music.wav")
+        write_text(folder / "curve.csv", self.curve.to_csv())
+        write_text(folder / "anchor.json", self.anchor.to_json())
+        if self.pipeline.writes_notes:
+            self.write_midi(folder / "music.mid")
+        return folder

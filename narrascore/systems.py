@@ -1,0 +1,133 @@
+"""The systems: which four parts `embedded` and `paper` are made of, and how each is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from narrascore.errors import InputError, ModelUnavailableError, UsageError
+from narrascore.perception.cinematic import CinematicEye
+from narrascore.perception.cinematic_probe import CinematicProbe
+from narrascore.perception.conceive import conceive_anchor
+from narrascore.synthesis.adapter import AffectAdapter
+from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
+
+MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
+SYSTEMS = {"embedded": "embedded", "paper": "musicgen"}
+"""System -> its music."""
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Parts:
+    """What a pipeline is built from, under the names of its arguments."""
+
+    eye: CinematicEye
+    probe: CinematicProbe
+    conceive: Any
+    musicgen: FrozenMusicGen
+    adapter: AffectAdapter | None
+    system: str
+    warnings: tuple[str, ...] = field(default=())
+
+
+def load_parts(
+    system: str | Path,
+    *,
+    eye: str | None,
+    probe: str | Path | None,
+    music: str | Path | None,
+    adapter: str | Path | None,
+    device: str,
+    dtype: str,
+    offline: bool,
+    soundfont: str | Path | None,
+) -> Parts:
+    """Load the four parts of a system; the arguments are those of `Pipeline.from_pretrained`."""
+    warnings: list[str] = []
+    name = str(system)
+    if name not in SYSTEMS and not Path(name).is_dir():
+        raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
+    if eye not in (None, "cinematic", "vlm"):
+        raise UsageError(f"eye {eye!r}: choose cinematic or vlm")
+    if eye == "vlm" or probe is not None:
+        what = (
+            "the eye vlm (VideoLLaMA3)" if eye == "vlm" else f"the trained probe in {probe}, which needs the eye vlm,"
+        )
+        raise ModelUnavailableError(f"{what} is not in this version; use the eye cinematic, which needs no weights")
+    if name == "paper" and eye is None:
+        warnings.append(
+            "the paper's eye (VideoLLaMA3) is not in this version: the eye cinematic reads the film instead"
+        )
+    source = MUSIC.get(str(music), str(music)) if music is not None else MUSIC.get(SYSTEMS.get(name, ""), name)
+    place = choose_device(device)
+    musicgen = load_music(source, device=place, dtype=dtype, offline=offline, soundfont=soundfont)
+    steering = load_adapter(source, adapter, musicgen, place)
+    if steering is None:
+        warnings.append(
+            "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
+            "train one with scripts/train_adapter.py and give its folder by --adapter"
+        )
+    return Parts(CinematicEye(), CinematicProbe(), conceive_anchor, musicgen, steering, name, tuple(warnings))
+
+
+def load_music(
+    music: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    offline: bool = False,
+    soundfont: str | Path | None = None,
+) -> FrozenMusicGen:
+    """Load a music model: `embedded`, `musicgen`, a folder or an id on the hub.
+
+    Raises:
+        ModelUnavailableError: if it is not at hand.
+        UsageError: if the dtype or the sound font is none.
+    """
+    source = MUSIC.get(str(music), str(music))
+    if source == MUSIC["embedded"] and not (EMBEDDED_FOLDER / "config.json").is_file():
+        raise ModelUnavailableError(
+            f"the embedded music model is missing in {EMBEDDED_FOLDER}: install narrascore anew, or make the model "
+            "with recipes/embedded"
+        )
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+    if soundfont is not None and not Path(soundfont).is_file():
+        raise UsageError(f"sound font {soundfont}: not a file; give an SF2 file")
+    return FrozenMusicGen.from_pretrained(
+        source,
+        device=device,
+        dtype=DTYPES[dtype],
+        offline=offline,
+        soundfont=None if soundfont is None else Path(soundfont),
+    )
+
+
+def load_adapter(source: str, folder: str | Path | None, musicgen: FrozenMusicGen, device: str) -> AffectAdapter | None:
+    """The adapter asked for, else the one that lies beside the music model, else None.
+
+    Raises:
+        InputError: if the adapter was trained for another music model.
+    """
+    if folder is None and not (Path(source) / "adapter.json").is_file():
+        return None
+    adapter = AffectAdapter.load(source if folder is None else folder)
+    if adapter.width != musicgen.width or max(adapter.blocks) >= musicgen.blocks:
+        raise InputError(
+            f"adapter {folder}: made for width {adapter.width} and blocks up to {max(adapter.blocks)}, but the music "
+            f"model has width {musicgen.width} and {musicgen.blocks} blocks; train one for this model"
+        )
+    return adapter.to(device)
+
+
+def choose_device(name: str) -> str:
+    """What `auto` means on this machine, and any other name as it is."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {name}: no CUDA device is at hand; use cpu or auto")
+    return name
