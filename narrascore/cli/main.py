@@ -1,0 +1,82 @@
+"""The `narrascore` command: its first word chooses the command, and everything after it is that command's own."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import FrameType
+
+from narrascore import __version__
+from narrascore.cli.words import EXIT_CODES
+from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
+
+# Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
+COMMANDS = {
+    "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
+    "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
+}
+EXTRAS = {"train-adapter": "train", "evaluate": "evaluate"}
+"""Command -> the optional dependencies that it needs."""
+
+OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what a user can mend is said in one line, without a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["-h"], ["--help"]):
+        print(_help())
+        return 0
+    if words[:1] == ["--version"]:
+        print(f"narrascore {__version__}")
+        return 0
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        return _command(words)(words[1:])
+    except ModuleNotFoundError as absent:
+        if not words or words[0] not in EXTRAS or str(absent.name).startswith("narrascore"):
+            raise
+        extra = EXTRAS[words[0]]
+        error: NarraScoreError = UsageError(f"{words[0]} needs {absent.name}: pip install 'narrascore[{extra}]'")
+    except KeyboardInterrupt:
+        error = InterruptedJobError("stopped; run the same command to go on")
+    except NarraScoreError as known:
+        error = known
+    except OSError as refused:
+        if refused.errno not in OUT_OF_REACH:
+            raise
+        place = f"{refused.filename}: " if refused.filename else ""
+        error = InputError(f"{place}{refused.strerror}; free space or choose another place with -o")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(f"narrascore: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _command(words: list[str]) -> Callable[[Sequence[str]], int]:
+    if not words or words[0] not in COMMANDS:
+        asked = f"no command named {words[0]!r}" if words else "a command is wanted"
+        raise UsageError(f"{asked}; there are {', '.join(COMMANDS)}, and narrascore --help tells what they do")
+    run: Callable[[Sequence[str]], int] = import_module(COMMANDS[words[0]][0]).run
+    return run
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:<15}{purpose}" for name, (_, purpose) in COMMANDS.items())
+    return (
+        "usage: narrascore COMMAND ...\n\nNarraScore writes soundtracks for films.\n\n"
+        f"commands:\n{commands}\n\nnarrascore COMMAND --help tells more.\n\n{EXIT_CODES}"
+    )
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    """A polite kill is an interruption like any other: what is finished stays, the rest is resumed."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""`narrascore score`: films in, films with music out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from narrascore.cli.words import Parser
+from narrascore.errors import InterruptedJobError, NarraScoreError, SomeFilmsFailedError, UsageError
+
+if TYPE_CHECKING:
+    from narrascore.job import JobResult, ScoreOptions
+    from narrascore.pipeline import Pipeline
+
+USAGE = "FILM [FILM ...] [flags] [key=value ...]"
+DESCRIPTION = """\
+Write the music for films. Beside each FILM come FILM.scored.mp4 and the folder FILM.narrascore/ with the music, the
+affect curve, the anchor and a report. A run that was stopped goes on when the same command is given again. After a
+bare -- everything is the name of a film."""
+PATHS_AND_TEXT = ("output", "curve", "prompt", "probe", "music", "adapter", "soundfont")
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """The settings of `configs/score.yaml`, which says what each of them means."""
+
+    system: str
+    eye: str | None
+    probe: str | None
+    music: str | None
+    adapter: str | None
+    output: Path | None
+    audio: Literal["mix", "replace", "music-only"] | None
+    prompt: str | None
+    curve: Path | None
+    seed: int
+    device: str
+    dtype: Literal["float32", "bfloat16"]
+    soundfont: Path | None
+    stems: bool
+    force: bool
+    offline: bool
+
+
+def run(words: Sequence[str]) -> int:
+    """Score every film named; one that fails does not stop the others.
+
+    Raises:
+        SomeFilmsFailedError: if some of several failed. Of one film the error itself is raised.
+    """
+    line = _parser().take_apart(words)
+    if not line.names:
+        raise UsageError("no film is named; narrascore score FILM, and narrascore score --help tells more")
+    from narrascore.cli.config import compose_settings
+    from narrascore.cli.settings import read_settings
+
+    composed = compose_settings("score", line.flags, line.overrides, groups=("system",), verbatim=PATHS_AND_TEXT)
+    settings = read_settings(ScoreSettings, composed)
+    films = [Path(name) for name in line.names]
+    if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
+        raise UsageError(f"-o {settings.output}: several films need a folder, not one file")
+    print(_greeting(settings), flush=True)
+    return _score_all(films, settings)
+
+
+def _score_all(films: list[Path], settings: ScoreSettings) -> int:
+    from narrascore.cli.progress import StageBars
+    from narrascore.job import score_film
+
+    broken: list[NarraScoreError] = []
+
+    @cache
+    def load() -> Pipeline:
+        try:
+            return _load(settings)
+        except NarraScoreError as error:
+            broken.append(error)
+            raise
+
+    failed = 0
+    for film in films:
+        try:
+            with StageBars(film.name) as bars:
+                result = score_film(load, film, _options(settings), bars.show)
+            _tell(film, result)
+        except NarraScoreError as error:
+            # What stops one film stops all of them if it is the system itself, or the user.
+            if len(films) == 1 or error in broken or isinstance(error, InterruptedJobError):
+                raise
+            print(f"narrascore: {error}", file=sys.stderr, flush=True)
+            failed += 1
+    if failed:
+        raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
+    return 0
+
+
+def _load(settings: ScoreSettings) -> Pipeline:
+    from narrascore.pipeline import Pipeline
+
+    return Pipeline.from_pretrained(
+        settings.system,
+        eye=settings.eye,
+        probe=settings.probe,
+        music=settings.music,
+        adapter=settings.adapter,
+        device=settings.device,
+        dtype=settings.dtype,
+        offline=settings.offline,
+        soundfont=settings.soundfont,
+    )
+
+
+def _options(settings: ScoreSettings) -> ScoreOptions:
+    from narrascore.job import ScoreOptions
+
+    return ScoreOptions(
+        output=settings.output,
+        audio=settings.audio,
+        prompt=settings.prompt or "",
+        curve_path=settings.curve,
+        seed=settings.seed,
+        stems=settings.stems,
+        force=settings.force,
+    )
+
+
+def _greeting(settings: ScoreSettings) -> str:
+    if settings.system == "embedded":
+        return "system: embedded (nothing is downloaded; --system paper takes the paper's models from the hub)"
+    return f"system: {settings.system}"
+
+
+def _tell(film: Path, result: JobResult) -> None:
+    for warning in result.warnings:
+        print(f"warning: {film.name}: {warning}", file=sys.stderr)
+    if result.already_finished:
+        print(f"{film.name}: finished before and nothing has changed; --force makes it anew")
+    if result.version is not None:
+        print(f"{film.name}: the earlier results are in {result.version}")
+    if result.stage_seconds:
+        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.stage_seconds.items())
+        print(f"{film.name}: {stages}; {sum(result.stage_seconds.values()):.1f} s in all")
+    for path in (result.film, result.folder):
+        if path is not None:
+            print(path)
+    sys.stdout.flush()
+
+
+def _parser() -> Parser:
+    parser = Parser("score", DESCRIPTION, USAGE)
+    parser.add_argument("-o", "--output", metavar="PATH", help="a folder for the results, or the scored film's path")
+    parser.add_argument("--system", metavar="NAME", help="embedded (default), paper, or a music model's folder")
+    parser.add_argument("--eye", metavar="NAME", help="what looks at the picture: cinematic")
+    parser.add_argument("--probe", metavar="FOLDER", help="a trained probe")
+    parser.add_argument("--music", metavar="NAME", help="embedded, musicgen, a folder or an id on the hub")
+    parser.add_argument("--adapter", metavar="FOLDER", help="a trained adapter")
+    parser.add_argument(
+        "--audio",
+        choices=("mix", "replace", "music-only"),
+        help="mix with the film's own sound (default where there is any), replace it, or write no film",
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
+    parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
+    parser.add_argument("--seed", type=int, metavar="N", help="another seed is another piece (default 0)")
+    parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the music model (default float32)")
+    parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")
+    parser.add_argument("--stems", action="store_true", help="one sound file per voice group as well")
+    parser.add_argument("--force", action="store_true", help="make everything anew; an edited curve is kept")
+    parser.add_argument("--offline", action="store_true", help="never ask the hub")
+    return parser

@@ -1,0 +1,9 @@
+"""Measure how well the music follows: `narrascore evaluate`, from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from narrascore.cli.main import main
+
+sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -1,0 +1,9 @@
+"""Write the music for films: `narrascore score`, from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from narrascore.cli.main import main
+
+sys.exit(main(["score", *sys.argv[1:]]))

@@ -1,0 +1,73 @@
+"""`narrascore score` with everything but a music model: what it asks for, refuses and says."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from narrascore.cli.config import compose_settings
+from narrascore.cli.main import main
+from narrascore.cli.score import PATHS_AND_TEXT, ScoreSettings, _parser
+from narrascore.cli.settings import read_settings
+from narrascore.job import ScoreOptions
+
+
+def test_every_key_is_a_flag_and_every_flag_is_a_key() -> None:
+    keys = set(compose_settings("score", {}, []))
+    flags = {action.dest for action in _parser()._actions} - {"help", "words"}
+    assert flags == keys == {field.name for field in fields(ScoreSettings)}
+
+
+def test_a_folder_or_text_never_meets_hydra() -> None:
+    text = "a, b (c)={d} ${e}"
+    composed = compose_settings("score", {}, [f"{key}={text}" for key in PATHS_AND_TEXT], verbatim=PATHS_AND_TEXT)
+    settings = read_settings(ScoreSettings, composed)
+    assert {str(getattr(settings, key)) for key in PATHS_AND_TEXT} == {text}
+
+
+def test_the_file_states_the_defaults_of_a_job() -> None:
+    settings = read_settings(ScoreSettings, compose_settings("score", {}, []))
+    defaults = ScoreOptions()
+    assert (settings.seed, settings.stems, settings.force) == (defaults.seed, defaults.stems, defaults.force)
+    assert (settings.output, settings.audio, settings.curve) == (None, None, None)
+    assert settings.system == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "no film is named"),
+        (["a.mp4", "--seed", "1", "seed=2"], 2, "seed is given twice"),
+        (["a.mp4", "--audio", "duck"], 2, "invalid choice"),
+        (["a.mp4", "audio=duck"], 2, "audio is one of mix, replace, music-only"),
+        (["a.mp4", "seed=x"], 2, "seed must be a whole number"),
+        (["a.mp4", "+nonsense=1"], 2, "no setting nonsense"),
+        (["a.mp4", "sed=1"], 2, "did you mean seed?"),
+        (["a.mp4", "b.mp4", "-o", "x.mp4"], 2, "several films need a folder"),
+        (["none such.mp4"], 3, "none such.mp4"),
+        (["--", "--none.mp4"], 3, "--none.mp4"),
+        (["none.mp4", "nor this.mp4"], 6, "2 of 2 films could not be scored"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    words: list[str],
+    code: int,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", *words]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert said in lines[-1]
+    assert all(line.startswith("narrascore: ") for line in lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_line_names_the_system(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["score", "none such.mp4"])
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "embedded" in first and "--system paper" in first

@@ -1,0 +1,58 @@
+"""`narrascore train-adapter` and `evaluate`: their files hold every setting of the code they call, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from narrascore.cli.config import compose_settings
+from narrascore.cli.corpus import find_checkout, find_corpus
+from narrascore.cli.evaluate import EvaluateSettings
+from narrascore.cli.main import main
+from narrascore.errors import InputError
+from narrascore.synthesis.training import AdapterTrainingSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_training_file_states_every_default_of_the_training() -> None:
+    composed = compose_settings("train_adapter", {}, [])
+    named = {field.name: field.default for field in fields(AdapterTrainingSettings)}
+    ours = {"data", "music", "offline", "output"}
+    assert set(composed) - ours == set(named) - {"corpus", "out"}
+    for key in set(composed) - ours - {"device"}:
+        value = composed[key]
+        assert (tuple(value) if isinstance(value, list) else value) == named[key], key
+
+
+def test_the_evaluation_file_states_every_setting() -> None:
+    assert set(compose_settings("evaluate", {}, [])) == {field.name for field in fields(EvaluateSettings)}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train-adapter", "film.mp4"], 2, "is no setting"),
+        (["train-adapter", "data=none"], 2, "no such data; there are composer"),
+        (["train-adapter", "stage_epochs=4"], 2, "stage_epochs must be a list"),
+        (["train-adapter", "data.root=/none such"], 3, "no such folder"),
+        (["evaluate", "metrics=loudness"], 2, "metrics is one of tracking, sanity"),
+        (["evaluate", "curves=1"], 2, "curves must be at least 2"),
+        (["evaluate", "duration_seconds=[60,48]"], 2, "must rise"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == code
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_a_corpus_that_is_named_must_exist(tmp_path: Path) -> None:
+    assert find_checkout() == ROOT
+    assert find_corpus({"root": str(tmp_path)}) == tmp_path
+    with pytest.raises(InputError, match="no such folder"):
+        find_corpus({"root": str(tmp_path / "none")})
