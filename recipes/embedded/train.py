@@ -1,6 +1,6 @@
 """Train the embedded language model on the composer's corpus: music and sentence only, never the curve.
 
-    python recipes/embedded/train.py --corpus build/corpus --out build/embedded [--steps 3000 3000]
+    python recipes/embedded/train.py --corpus build/corpus --out build/embedded [--steps 1000 1200]
 
 Two phases: many short crops first, then crops of the full window that generation uses (sinusoidal positions do not
 extrapolate), most of them starting in mid-piece as a continued window does. Data order is a function of (seed, step),
@@ -199,8 +199,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, nargs=2, default=(2400, 1800), metavar=("SHORT", "FULL"))
-    parser.add_argument("--peak", type=float, default=2e-3, help="learning rate after the warm-up")
+    parser.add_argument("--steps", type=int, nargs=2, default=(1000, 1200), metavar=("SHORT", "FULL"))
+    parser.add_argument("--peak", type=float, default=1.5e-3, help="learning rate after the warm-up")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=300, help="steps between validations and checkpoints")
     args = parser.parse_args()
