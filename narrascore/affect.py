@@ -94,7 +94,7 @@ class AffectCurve:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
         for row, (valence, arousal) in enumerate(self.values):
-            writer.writerow((f"{row / self.rate_hz:g}", f"{valence:.4f}", f"{arousal:.4f}"))
+            writer.writerow((f"{row / self.rate_hz:.10g}", f"{valence:.4f}", f"{arousal:.4f}"))
         return out.getvalue()
 
     @classmethod

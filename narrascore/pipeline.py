@@ -92,6 +92,8 @@ class Pipeline:
         dtype: str = "float32",
         offline: bool = False,
         soundfont: str | Path | None = None,
+        text_guidance: float | None = None,
+        control_guidance: float | None = None,
     ) -> Pipeline:
         """Load a system: `embedded` (in the package), `paper` (from the hub), or a folder with a music model.
 
@@ -105,6 +107,9 @@ class Pipeline:
             dtype: of the music model, `float32` or `bfloat16`.
             offline: never ask the hub.
             soundfont: SF2 file for music models that write notes.
+            text_guidance: how much the sentence is insisted on, 1 is off; None is the music model's own default.
+            control_guidance: how much the curve is insisted on, likewise; 1 is the paper's form, anything else costs a
+                third row of decoding.
 
         Raises:
             ModelUnavailableError: if a part is not at hand.
@@ -114,7 +119,7 @@ class Pipeline:
 
         parts = load_parts(
             system, eye=eye, probe=probe, music=music, adapter=adapter, device=device, dtype=dtype, offline=offline,
-            soundfont=soundfont,
+            soundfont=soundfont, text_guidance=text_guidance, control_guidance=control_guidance,
         )  # fmt: skip
         return cls(**vars(parts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
 from narrascore.perception.conceive import conceive_anchor
 from narrascore.synthesis.adapter import AffectAdapter
+from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
 
 MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
@@ -45,6 +46,8 @@ def load_parts(
     dtype: str,
     offline: bool,
     soundfont: str | Path | None,
+    text_guidance: float | None = None,
+    control_guidance: float | None = None,
 ) -> Parts:
     """Load the four parts of a system; the arguments are those of `Pipeline.from_pretrained`."""
     warnings: list[str] = []
@@ -65,6 +68,7 @@ def load_parts(
     source = MUSIC.get(str(music), str(music)) if music is not None else MUSIC.get(SYSTEMS.get(name, ""), name)
     place = choose_device(device)
     musicgen = load_music(source, device=place, dtype=dtype, offline=offline, soundfont=soundfont)
+    musicgen.sampling = _guide(musicgen.sampling, text_guidance, control_guidance)
     steering = load_adapter(source, adapter, musicgen, place)
     if steering is None:
         warnings.append(
@@ -122,6 +126,17 @@ def load_adapter(source: str, folder: str | Path | None, musicgen: FrozenMusicGe
             f"model has width {musicgen.width} and {musicgen.blocks} blocks; train one for this model"
         )
     return adapter.to(device)
+
+
+def _guide(sampling: Sampling, text_guidance: float | None, control_guidance: float | None) -> Sampling:
+    try:
+        return replace(
+            sampling,
+            text_guidance=sampling.text_guidance if text_guidance is None else text_guidance,
+            control_guidance=sampling.control_guidance if control_guidance is None else control_guidance,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def choose_device(name: str) -> str:

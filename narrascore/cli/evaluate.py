@@ -43,6 +43,8 @@ class EvaluateSettings:
     device: str
     dtype: Literal["float32", "bfloat16"]
     offline: bool
+    text_guidance: float | None
+    control_guidance: float | None
 
     def __post_init__(self) -> None:
         if self.curves < 2:
@@ -77,6 +79,8 @@ def run(words: Sequence[str]) -> int:
         dtype=settings.dtype,
         offline=settings.offline,
         soundfont=settings.soundfont,
+        text_guidance=settings.text_guidance,
+        control_guidance=settings.control_guidance,
     )
     for warning in pipeline.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -44,6 +44,8 @@ class ScoreSettings:
     stems: bool
     force: bool
     offline: bool
+    text_guidance: float | None
+    control_guidance: float | None
 
 
 def run(words: Sequence[str]) -> int:
@@ -111,6 +113,8 @@ def _load(settings: ScoreSettings) -> Pipeline:
         dtype=settings.dtype,
         offline=settings.offline,
         soundfont=settings.soundfont,
+        text_guidance=settings.text_guidance,
+        control_guidance=settings.control_guidance,
     )
 
 

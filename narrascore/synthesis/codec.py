@@ -84,7 +84,8 @@ class EncodecCodec:
         per_channel = [codes[channel :: self.channels] for channel in range(self.channels)]
         batch = torch.stack(per_channel).long().to(self.device)
         audio = self.model.decode(batch[None], [None]).audio_values
-        return audio[:, 0, : codes.shape[-1] * self.samples_per_frame].float().cpu()
+        samples: Tensor = audio[:, 0, : codes.shape[-1] * self.samples_per_frame]
+        return samples.float().cpu()
 
     def decode_chunks(self, codes: Tensor, chunk_frames: int) -> Iterator[Tensor]:
         """As `decode`, with bounded memory; the joins lie within `CONTEXT_SECONDS` of neighbours on both sides."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import MusicgenForCausalLM
 
@@ -44,6 +45,10 @@ class TextCondition:
     def stack(parts: list[TextCondition]) -> TextCondition:
         """Rows one after the other."""
         return TextCondition(torch.cat([p.states for p in parts]), torch.cat([p.mask for p in parts]))
+
+
+Module = Any
+"""A module of the library's, whose parts its annotations do not name."""
 
 
 class DecoderCache:
@@ -103,13 +108,13 @@ def run_decoder(
     return torch.stack([head(hidden) for head in model.lm_heads], dim=1)
 
 
-def sum_embeddings(decoder: nn.Module, inputs: Tensor) -> Tensor:
+def sum_embeddings(decoder: Module, inputs: Tensor) -> Tensor:
     """Each position's codes as one vector: `[R, K, S]` ids -> `[R, S, D]`."""
     parts = [table(inputs[:, k]) for k, table in enumerate(decoder.embed_tokens)]
     return torch.stack(parts).sum(dim=0)
 
 
-def positions(decoder: nn.Module, start: int, count: int) -> Tensor:
+def positions(decoder: Module, start: int, count: int) -> Tensor:
     """Sinusoidal positions start..start+count-1, `[count, D]`."""
     table = decoder.embed_positions
     if start + count > table.weights.shape[0]:
@@ -119,7 +124,7 @@ def positions(decoder: nn.Module, start: int, count: int) -> Tensor:
 
 
 def _block(
-    layer: nn.Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
+    layer: Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
 ) -> Tensor:
     hidden = hidden + _self_attention(layer.self_attn, index, layer.self_attn_layer_norm(hidden), cache)
     normed = layer.encoder_attn_layer_norm(hidden)
@@ -129,7 +134,7 @@ def _block(
     return result
 
 
-def _self_attention(attention: nn.Module, index: int, hidden: Tensor, cache: DecoderCache | None) -> Tensor:
+def _self_attention(attention: Module, index: int, hidden: Tensor, cache: DecoderCache | None) -> Tensor:
     query, key, value = (_heads(attention, part(hidden)) for part in _projections(attention))
     count = hidden.shape[1]
     if cache is None:
@@ -145,7 +150,7 @@ def _self_attention(attention: nn.Module, index: int, hidden: Tensor, cache: Dec
 
 
 def _text_attention(
-    attention: nn.Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
+    attention: Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
 ) -> Tensor:
     query = _heads(attention, attention.q_proj(hidden))
     if cache is not None and index < len(cache.text):
@@ -159,16 +164,16 @@ def _text_attention(
     return _merge(attention, F.scaled_dot_product_attention(query, key, value, attn_mask=allowed))
 
 
-def _projections(attention: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
+def _projections(attention: Module) -> tuple[Module, Module, Module]:
     return attention.q_proj, attention.k_proj, attention.v_proj
 
 
-def _heads(attention: nn.Module, states: Tensor) -> Tensor:
+def _heads(attention: Module, states: Tensor) -> Tensor:
     rows, count, _ = states.shape
-    return states.view(rows, count, attention.num_heads, attention.head_dim).transpose(1, 2)
+    return states.view(rows, count, int(attention.num_heads), int(attention.head_dim)).transpose(1, 2)
 
 
-def _merge(attention: nn.Module, heads: Tensor) -> Tensor:
+def _merge(attention: Module, heads: Tensor) -> Tensor:
     rows, _, count, _ = heads.shape
     result: Tensor = attention.out_proj(heads.transpose(1, 2).reshape(rows, count, -1))
     return result

@@ -122,7 +122,7 @@ class AdapterTraining(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         trained: nn.Module = self.adapter.projector if self.stage == 1 else self.adapter.temporal
         settings = self.settings
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": list(trained.parameters()), "lr": settings.learning_rate},
             {"params": [self.adapter.gates], "lr": GATE_RATE * settings.learning_rate, "weight_decay": 0.0},
         ]
