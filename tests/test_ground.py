@@ -37,7 +37,6 @@ HOMES = {
     "decord": {"media"},
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "symusic": {"synthesis"},
     "demucs": {"data"},
     "matplotlib": {"report", "evaluation"},
 }

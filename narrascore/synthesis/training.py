@@ -182,7 +182,7 @@ def _fit_stage(
         log_every_n_steps=10,
         logger=CSVLogger(settings.out, name="logs", version=f"stage{stage}"),
         callbacks=[
-            ModelCheckpoint(folder, filename="epoch-{epoch}", save_last=True, save_top_k=0, every_n_epochs=1),
+            ModelCheckpoint(folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True),
             TQDMProgressBar(refresh_rate=10),
         ],
         enable_model_summary=False,

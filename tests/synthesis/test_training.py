@@ -86,7 +86,17 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         train_adapter(musicgen, replace(settings, out=tmp_path / "resumed"))
     monkeypatch.undo()
+    assert (tmp_path / "resumed" / "stage1" / "last.ckpt").is_file()
+
+    again = []
+
+    def count(self: AdapterTraining) -> None:
+        original(self)
+        again.append((self.stage, self.trainer.current_epoch))
+
+    monkeypatch.setattr(AdapterTraining, "on_train_epoch_start", count)
     resumed = train_adapter(musicgen, replace(settings, out=tmp_path / "resumed"))
+    assert again == [(1, 1), (2, 0), (2, 1)], "the first epoch must not be trained twice"
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
 
