@@ -173,9 +173,7 @@ def _parser() -> Parser:
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the music model (default float32)")
     parser.add_argument("--text-guidance", type=float, metavar="S", help="how much the sentence counts; 1 is plain")
-    parser.add_argument(
-        "--control-guidance", type=float, metavar="S", help="how much the curve counts; 1 is plain"
-    )
+    parser.add_argument("--control-guidance", type=float, metavar="S", help="how much the curve counts; 1 is plain")
     parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")
     parser.add_argument("--stems", action="store_true", help="one sound file per voice group as well")
     parser.add_argument("--force", action="store_true", help="make everything anew; an edited curve is kept")

@@ -13,9 +13,13 @@ import argparse
 import csv
 import math
 import random
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
