@@ -31,6 +31,10 @@ class Codec(Protocol):
     @property
     def channels(self) -> int: ...
 
+    @property
+    def held_code(self) -> int | None:
+        """The code that goes on with what a frame before began; None where every frame stands for itself."""
+
     def encode(self, audio: Tensor) -> Tensor:
         """`[B, C, N]` -> `[B, K, T]`."""
 
@@ -56,6 +60,8 @@ class EncodecCodec:
         codebooks: K of the music model, both channels' together.
         channels: 1, or 2 where even codebooks are left and odd ones right.
     """
+
+    held_code = None
 
     def __init__(self, model: EncodecModel, codebooks: int, channels: int, device: str = "cpu") -> None:
         self.device = "cpu" if device.startswith("mps") else device

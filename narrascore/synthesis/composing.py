@@ -58,6 +58,7 @@ def compose_window(
         adapter=adapter,
         control=control,
         on_frame=on_frame,
+        held_code=musicgen.codec.held_code,
     )
     return codes[0, :, window.prompt :].cpu()
 

@@ -82,6 +82,7 @@ def generate(
     control: Tensor | None = None,
     on_frame: Callable[[int], None] | None = None,
     pad_tail: bool = False,
+    held_code: int | None = None,
 ) -> Tensor:
     """Draw the codes of one window.
 
@@ -96,6 +97,8 @@ def generate(
         adapter, control: gates and C of positions 0 .. T + max(delays) - 1, `[B, T + max(delays), D]`.
         on_frame: told the number of frames finished.
         pad_tail: feed PAD past the last frame as the library does, instead of the sampled tokens that training showed.
+        held_code: the code that goes on with what was begun before; it cannot begin a stream, so it is never drawn for
+            frame 0.
 
     Returns:
         `[B, K, T]`, the prompt included.
@@ -128,7 +131,11 @@ def generate(
             add_control = inject(adapter, control[:, start : step + 1])
         inputs = reading[..., start : step + 1].repeat(len(rows), 1, 1)
         logits = run_decoder(model, inputs, condition, add_control=add_control, cache=cache)[:, :, -1]
-        token = sample(guidance.combine(logits.float()), sampling, noise)
+        combined = guidance.combine(logits.float())
+        if held_code is not None and step <= tail:
+            first = (position[:, step] == 0).to(device)
+            combined[:, first, held_code] = float("-inf")
+        token = sample(combined, sampling, noise)
         reading[..., step + 1] = torch.where(drawn[:, step], token, reading[..., step + 1])
         if on_frame is not None and step >= tail:
             on_frame(step - tail + 1)

@@ -42,6 +42,7 @@ class ScoreCodec:
     sample_rate_hz = SAMPLE_RATE_HZ
     codebooks = score_codes.CODEBOOKS
     channels = 2
+    held_code: int | None = score_codes.HOLD
 
     def __init__(
         self, palette: Palette | None = None, soundfont: str | Path | None = None, *, bank: NoteBank | None = None

@@ -13,6 +13,7 @@ from narrascore.synthesis.decoding import Guidance, Sampling, generate, sample
 from narrascore.synthesis.delays import delay_codes, teacher_forcing
 from narrascore.synthesis.injection import inject
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.score_codes import HOLD
 from narrascore.windows import Window
 from tests.synthesis.tiny import open_adapter, tiny_encodec_musicgen, tiny_score_musicgen
 
@@ -164,6 +165,22 @@ def test_a_row_without_words_ignores_the_text_weights(musicgen: FrozenMusicGen) 
     empty = run_decoder(musicgen.decoder, inputs.repeat(3, 1, 1), condition)
     wider = TextCondition(torch.zeros(3, 40, musicgen.width), torch.zeros(3, 40, dtype=torch.bool))
     assert torch.equal(empty, run_decoder(musicgen.decoder, inputs.repeat(3, 1, 1), wider))
+
+
+def test_no_note_is_held_that_was_never_begun(score_musicgen: FrozenMusicGen) -> None:
+    """The backbone loves to hold (its head is biased to here), yet a film's first frame begins something or rests."""
+    head = score_musicgen.decoder.lm_heads
+    text, before = score_musicgen.encode_text(["calm"]), [h.weight.clone() for h in head]
+    with torch.no_grad():
+        for h in head:
+            h.weight[HOLD] = h.weight.abs().sum(0) * 5
+    arguments = (score_musicgen.decoder, score_musicgen.delays, text, 8, [noise_of("a")], score_musicgen.sampling)
+    free, kept = generate(*arguments), generate(*arguments, held_code=HOLD)
+    with torch.no_grad():
+        for h, weight in zip(head, before, strict=True):
+            h.weight.copy_(weight)
+    assert (free[..., 0] == HOLD).any(), "nothing was held at all: the test would prove nothing"
+    assert not (kept[..., 0] == HOLD).any()
 
 
 def test_guidance_of_one_is_the_plain_row() -> None:
