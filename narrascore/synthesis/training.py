@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -195,8 +194,3 @@ def _fit_stage(
 def _about(musicgen: FrozenMusicGen, settings: AdapterTrainingSettings) -> dict[str, object]:
     said = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items() if k not in ("out", "corpus")}
     return {"backbone": musicgen.describe(), "training": said, "corpus": settings.corpus.name}
-
-
-def parameter_names(adapter: AffectAdapter) -> Iterator[str]:
-    """The exact set of saved keys."""
-    yield from adapter.state_dict()
