@@ -131,9 +131,6 @@ class AdapterTraining(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peaks, total_steps=steps + 1, pct_start=0.1)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["narrascore_stage"] = self.stage
-
 
 def train_adapter(musicgen: FrozenMusicGen, settings: AdapterTrainingSettings) -> AffectAdapter:
     """Train in two stages, resuming either from its last finished epoch, and save the adapter into `settings.out`.
