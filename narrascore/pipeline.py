@@ -32,7 +32,7 @@ from narrascore.synthesis.composing import compose_window
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.units import WindowStore, environment
-from narrascore.windows import Window, continuation_windows, frames_to_cover
+from narrascore.windows import Window, continuation_windows, frames_to_cover, overlap_add
 
 ComposeProgress = Callable[[int, int], None]
 """(frames composed, frames in all)."""
@@ -52,7 +52,7 @@ class Pipeline:
 
     Args:
         eye: reads states off the picture.
-        probe: states `[F, D]` -> curve (Eq. 3).
+        probe: a window's states `[n, D]` -> its curve, a row a second (Eq. 3).
         conceive: (reading, curve) -> anchor (paper 3.4).
         musicgen: the frozen music model.
         adapter: steers it by the curve (Eq. 5 and 6); None leaves it unsteered.
@@ -155,8 +155,9 @@ class Pipeline:
         return self.eye.read(film, progress)
 
     def read_affect(self, reading: FilmReading) -> AffectCurve:
-        """Valence and arousal per second (paper 3.3)."""
-        return self.probe(reading.states)
+        """Valence and arousal per second, the windows cross-faded to one curve (paper 3.3 and 3.6)."""
+        pieces = [(start, self.probe(states).values) for start, states in reading.by_window()]
+        return AffectCurve(overlap_add(pieces, len(reading)))
 
     def read_anchor(self, reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
         """What music the whole film asks for (paper 3.4)."""

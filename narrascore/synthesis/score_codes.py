@@ -174,6 +174,27 @@ def read_notes(codes: NDArray[np.int16]) -> list[Note]:
     return sorted(notes)
 
 
+def cut_out(codes: NDArray[np.int16], start: int, stop: int) -> NDArray[np.int16]:
+    """`[K, stop - start]` of a score as a piece of its own: what was begun before and still holds begins at its first
+    frame, for a hold with nothing before it says nothing.
+
+    voice    |62 -  -  65 -  -  . |         cut out from here on
+                          ^                 |65 -  .|
+    """
+    cut = codes[:, start:stop].copy()
+    for voice in np.flatnonzero(cut[:, 0] == HOLD):
+        begun = np.flatnonzero(codes[voice, :start] != HOLD)
+        if len(begun):
+            cut[voice, 0] = codes[voice, begun[-1]]
+    return cut
+
+
+def bar_starts(codes: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Frames at which a bar begins, by the pulse codebook."""
+    pulses = ((frame, read_pulse(int(codes[PULSE, frame]))) for frame in np.flatnonzero(codes[PULSE] >= FIRST))
+    return np.array([frame for frame, pulse in pulses if pulse is not None and pulse[1] == 0], dtype=np.int64)
+
+
 def empty_score(frames: int) -> NDArray[np.int16]:
     """`[K, frames]` of rests, with holds in the codebooks that never rest (pulse, harmony, dynamics)."""
     codes = np.full((CODEBOOKS, frames), REST, dtype=np.int16)

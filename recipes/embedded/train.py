@@ -1,10 +1,11 @@
 """Train the embedded language model on the composer's corpus: music and sentence only, never the curve.
 
-    python recipes/embedded/train.py --corpus build/corpus --out build/embedded [--steps 1000 1200]
+    python recipes/embedded/train.py --corpus build/corpus --out build/embedded [--steps 1400 1100]
 
 Two phases: many short crops first, then crops of the full window that generation uses (sinusoidal positions do not
-extrapolate), most of them starting in mid-piece as a continued window does. Data order is a function of (seed, step),
-so a run that was stopped goes on from its last checkpoint as if nothing had happened.
+extrapolate). Half of the crops begin anywhere, as a continued window does; the others begin as a film does, with a
+piece or with a bar, at which every voice that sounds begins anew. Data order is a function of (seed, step), so a run
+that was stopped goes on from its last checkpoint as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -24,16 +25,29 @@ if __package__ in (None, ""):
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from narrascore.data.shards import ShardSet
 from narrascore.synthesis.decoder import TextCondition, run_decoder
 from narrascore.synthesis.delays import musicgen_delays, teacher_forcing
-from narrascore.synthesis.score_codes import CODEBOOKS, FIRST, FRAME_RATE_HZ, TABLE_SIZE, VOICE_NAMES
+from narrascore.synthesis.score_codes import (
+    CODEBOOKS,
+    FIRST,
+    FRAME_RATE_HZ,
+    PITCHED,
+    TABLE_SIZE,
+    VOICE_NAMES,
+    bar_starts,
+    cut_out,
+    read_notes,
+)
 from recipes.embedded.model import PROMPT_SECONDS, WINDOW_SECONDS, build_model, build_tokenizer, save_model
 
 DELAYS = musicgen_delays(CODEBOOKS, audio_channels=1)
 WINDOW_POSITIONS = int(WINDOW_SECONDS * FRAME_RATE_HZ) + max(DELAYS)
+AT_PIECE, AT_BAR = 0.125, 0.375
+"""Share of crops that begin where their piece does, and of those cut out at a bar line."""
 DROP_SENTENCE, REPLACE_WORD = 0.2, 0.03
 """Share of examples without a sentence (guidance needs that row), and of words shown as `<unk>` (users write some)."""
 
@@ -52,23 +66,40 @@ class Pieces:
 
     def __init__(self, folder: Path, split: str) -> None:
         items = list(ShardSet.open(folder, split))
-        self.codes = [torch.from_numpy(np.array(item.codes)) for item in items]
+        self.codes = [np.array(item.codes) for item in items]
+        self.openings = [openings(codes) for codes in self.codes]
         self.captions = [item.caption.split("\n") for item in items]
         self.seconds = sum(codes.shape[-1] for codes in self.codes) / FRAME_RATE_HZ
 
     def batch(self, seed: str, size: int, frames: int) -> tuple[Tensor, list[str]]:
-        """Crops `[B, K, T]` and a sentence each; one crop in eight starts where its piece does."""
+        """Crops `[B, K, T]` and a sentence each."""
         rng = random.Random(seed)
-        crops, captions = [], []
+        crops: list[Tensor] = []
+        captions: list[str] = []
         while len(crops) < size:
             index = rng.randrange(len(self.codes))
             spare = self.codes[index].shape[-1] - frames
             if spare < 0:
                 continue
-            start = 0 if rng.random() < 0.125 else rng.randint(0, spare)
-            crops.append(self.codes[index][:, start : start + frames])
+            crops.append(torch.from_numpy(self._crop(rng, index, frames, spare)))
             captions.append("" if rng.random() < DROP_SENTENCE else rng.choice(self.captions[index]))
         return torch.stack(crops).long(), captions
+
+    def _crop(self, rng: random.Random, index: int, frames: int, spare: int) -> NDArray[np.int16]:
+        codes, kind = self.codes[index], rng.random()
+        if kind < AT_PIECE:
+            return codes[:, :frames]
+        if kind < AT_PIECE + AT_BAR:
+            start = rng.choice([opening for opening in self.openings[index] if opening <= spare])
+            return cut_out(codes, start, start + frames)
+        start = rng.randint(0, spare)
+        return codes[:, start : start + frames]
+
+
+def openings(codes: NDArray[np.int16]) -> list[int]:
+    """Frames of `[K, T]` with which a film could begin: bar lines at which a pitched note sounds."""
+    sounding = {frame for note in read_notes(codes) if note.voice in PITCHED for frame in range(note.start, note.stop)}
+    return [frame for frame in bar_starts(codes).tolist() if frame in sounding]
 
 
 class Sentences:
@@ -143,8 +174,8 @@ def train(corpus: Path, out: Path, phases: list[Phase], peak: float, seed: int, 
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         done = int(state["step"])
-    amx = torch.cpu._is_amx_tile_supported()
-    print(f"{len(pieces.codes)} pieces, {pieces.seconds / 3600:.1f} h; bf16 {amx}; step {done} of {total}", flush=True)
+    bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    print(f"{len(pieces.codes)} pieces, {pieces.seconds / 3600:.1f} h; bf16 {bf16}; step {done} of {total}", flush=True)
     schedule = [phase for phase in phases for _ in range(phase.steps)]
     began, running = time.time(), 0.0
     for step in range(done, total):
@@ -152,7 +183,7 @@ def train(corpus: Path, out: Path, phases: list[Phase], peak: float, seed: int, 
         codes, captions = pieces.batch(f"{seed}/{step}", phase.batch, phase.frames)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, total, peak)
-        with torch.autocast("cpu", torch.bfloat16, enabled=amx):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             losses, _, known = token_losses(model, codes, *sentences(captions, f"{seed}/{step}"))
         loss = losses.sum() / (known.sum() * len(codes))
         optimiser.zero_grad(set_to_none=True)
@@ -203,7 +234,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, nargs=2, default=(1000, 1200), metavar=("SHORT", "FULL"))
+    parser.add_argument("--steps", type=int, nargs=2, default=(1400, 1100), metavar=("SHORT", "FULL"))
     parser.add_argument("--peak", type=float, default=1.5e-3, help="learning rate after the warm-up")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=300, help="steps between validations and checkpoints")

@@ -15,6 +15,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,7 +32,8 @@ def bigram(pieces: Pieces) -> Tensor:
     counts = torch.full((CODEBOOKS, TABLE_SIZE, TABLE_SIZE), 0.5)
     for codes in pieces.codes:
         for k in range(CODEBOOKS):
-            pairs = codes[k, :-1].long() * TABLE_SIZE + codes[k, 1:].long()
+            voice = torch.from_numpy(codes[k].astype(np.int64))
+            pairs = voice[:-1] * TABLE_SIZE + voice[1:]
             counts[k] += torch.bincount(pairs, minlength=TABLE_SIZE**2).view(TABLE_SIZE, TABLE_SIZE)
     return (counts / counts.sum(-1, keepdim=True)).log()
 

@@ -26,6 +26,17 @@ def test_a_reading_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.keyframes[1][1], plain(2))
 
 
+def test_overlapping_windows_come_back_with_their_own_rows(tmp_path: Path) -> None:
+    states = np.arange(14, dtype=np.float32)[:, None]
+    FilmReading(states, "vlm", windows=((0, 8), (4, 10))).save(tmp_path)
+    back = FilmReading.load(tmp_path)
+    assert len(back) == 10
+    rows = [(start, rows[:, 0].tolist()) for start, rows in back.by_window()]
+    assert rows == [(0, list(range(8))), (4, list(range(8, 14)))]
+    with pytest.raises(ValueError, match="a row of states for each second"):
+        FilmReading(states, "vlm", windows=((0, 8), (4, 11)))
+
+
 def test_a_broken_reading_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="read the film again"):
         FilmReading.load(tmp_path)
@@ -36,7 +47,7 @@ def test_a_broken_reading_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_a_reading_without_rows_or_with_nan_is_refused() -> None:
-    with pytest.raises(ValueError, match="F >= 1"):
+    with pytest.raises(ValueError, match="R >= 1"):
         FilmReading(np.zeros((0, 11), np.float32), "cinematic")
     with pytest.raises(ValueError, match="finite"):
         FilmReading(np.full((2, 11), np.nan, np.float32), "cinematic")
