@@ -138,7 +138,7 @@ class VocalRemover:
         """Voices `[C, n]` of the segment that starts at sample `at` of `mix`."""
         from demucs.apply import TensorChunk, apply_model
 
-        chunk = TensorChunk(mix[None], at, self._segment)
+        chunk: Any = TensorChunk(mix[None], at, self._segment)  # type: ignore[no-untyped-call]
         sources: Tensor = apply_model(self.model, chunk, shifts=0, split=False, device=self.device)
         return sources[0, self.model.sources.index(VOICES)].cpu()
 
