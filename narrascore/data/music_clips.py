@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from narrascore.affect import AffectCurve
 from narrascore.data.music_labels import LabelledSong
-from narrascore.windows import overlapping_windows
 
 SLACK_SECONDS = 0.5
 """Labels or sound that end up to this much before a clip does still make one: encoders and annotators cut that much
@@ -90,15 +89,12 @@ def cut_clips(
 
 
 def clip_starts(song: LabelledSong, duration_seconds: float, rules: ClipRules) -> list[float]:
-    """Where the song's clips begin, in seconds: in each of its labelled stretches, the last moved back to end with it."""
+    """Where the song's clips begin, in seconds: one every hop in each labelled stretch, as long as a whole one fits."""
     starts: list[float] = []
     for begin, end in labelled_stretches(song):
-        room = min(end, duration_seconds) - begin
-        if room + SLACK_SECONDS < rules.clip_seconds:
-            continue
-        milliseconds = round(1000 * max(room, rules.clip_seconds))
-        clip, hop = round(1000 * rules.clip_seconds), round(1000 * rules.hop_seconds)
-        starts += [begin + start / 1000 for start, _ in overlapping_windows(milliseconds, clip, clip - hop)]
+        room = min(end, duration_seconds) - begin + SLACK_SECONDS - rules.clip_seconds
+        count = int(np.floor(room / rules.hop_seconds + 1e-9)) + 1 if room >= 0 else 0
+        starts += [begin + hop * rules.hop_seconds for hop in range(count)]
     return starts
 
 

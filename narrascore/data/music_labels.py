@@ -51,7 +51,7 @@ class LabelledSong:
     times: NDArray[np.float64]
     labels: NDArray[np.float32]
     step_seconds: float
-    text: SongText = SongText()
+    text: SongText
 
 
 @dataclass(frozen=True)

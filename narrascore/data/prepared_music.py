@@ -13,6 +13,7 @@ from narrascore.data.music_labels import LabelledSong, MusicSet
 from narrascore.data.music_splits import SUMMARY_FILE, PreparedSong, origin_of, split_of
 from narrascore.data.shards import SPLITS, ShardItem, write_shards
 from narrascore.data.song_store import TokenisedSong
+from narrascore.errors import InputError
 from narrascore.media.output import replacing
 
 PAPER_MINUTES = 1351
@@ -103,7 +104,7 @@ def write_music(
     music: MusicSet,
     folder: Path,
     clip_seconds: float,
-    finished: Callable[[LabelledSong], TokenisedSong],
+    finished: Callable[[LabelledSong], TokenisedSong | None],
     *,
     seed: int,
     validation_share: float,
@@ -126,6 +127,8 @@ def write_music(
     def items() -> Iterator[ShardItem]:
         for song in music.songs:
             made = finished(song)
+            if made is None:
+                raise InputError(f"{song.id}: what was kept of it is gone or damaged; run the same command again")
             split = split_of(origin_of(music.name, song.id), seed, validation_share, test_share)
             prepared.add(song, made, split)
             yield from _items(music, song, made, split)

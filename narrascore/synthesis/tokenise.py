@@ -74,23 +74,24 @@ class SongTokeniser:
             "rules": asdict(rules),
         }
 
-    def __call__(self, song: LabelledSong) -> TokenisedSong:
-        """The song's clips as codes: as they were kept, or made now and kept. What cannot be read is said, not raised.
+    def __call__(self, song: LabelledSong) -> str:
+        """Make the song's clips to codes and keep them, unless they are kept. A sound file that cannot be read is kept
+        as a song without clips, with the reason.
+
+        Returns:
+            The key under which the store has the song.
 
         Raises:
             InputError: if the result cannot be kept.
         """
         try:
-            sha256 = hashlib.sha256(song.audio.read_bytes()).hexdigest()
+            sha256, reason = hashlib.sha256(song.audio.read_bytes()).hexdigest(), ""
         except OSError as error:
-            return TokenisedSong(song.id, reason=f"{song.audio.name}: cannot be read ({error.strerror})")
+            sha256, reason = "", f"{song.audio.name}: cannot be read ({error.strerror})"
         key = self._key(song, sha256)
-        kept = self.store.load(song.id, key)
-        if kept is not None:
-            return kept
-        made = self._make(song, sha256)
-        self.store.save(made, key)
-        return made
+        if self.store.load(song.id, key) is None:
+            self.store.save(TokenisedSong(song.id, reason=reason) if reason else self._make(song, sha256), key)
+        return key
 
     def _make(self, song: LabelledSong, sha256: str) -> TokenisedSong:
         try:
@@ -147,14 +148,14 @@ def tokenise_songs(
     codec: EncodecCodec,
     separation: Separation,
     rules: ClipRules,
-    folder: Path,
+    store: SongStore,
     *,
     workers: int = 1,
-) -> Iterator[TokenisedSong]:
-    """Tokenise songs on so many processes, in no certain order; those that `folder` keeps are not made again.
+) -> Iterator[tuple[str, str]]:
+    """Tokenise songs on so many processes, in no certain order; those that `store` keeps are not made again.
 
     Yields:
-        Each song once it is kept.
+        (id, key) of each song once `store` has it.
 
     Raises:
         InputError: if a process died, or a result cannot be kept.
@@ -162,7 +163,7 @@ def tokenise_songs(
     """
     remover = separation.load()
     if workers == 1:
-        yield from _in_one_thread(SongTokeniser(codec, remover, rules, SongStore(folder)), songs)
+        yield from _in_one_thread(SongTokeniser(codec, remover, rules, store), songs)
         return
     with tempfile.TemporaryDirectory(prefix="narrascore-codec-") as saved:
         codec.model.save_pretrained(saved)
@@ -171,7 +172,7 @@ def tokenise_songs(
             workers,
             multiprocessing.get_context("spawn"),
             _begin_worker,
-            (saved, codec.codebooks, codec.channels, codec.device, separation, rules, folder),
+            (saved, codec.codebooks, codec.channels, codec.device, separation, rules, store),
         )
         try:
             for done in as_completed([pool.submit(_in_worker, song) for song in songs]):
@@ -196,30 +197,30 @@ def codec_digest(codec: EncodecCodec) -> str:
     return content.hexdigest()[:16]
 
 
-def _in_one_thread(tokenise: SongTokeniser, songs: Sequence[LabelledSong]) -> Iterator[TokenisedSong]:
+def _in_one_thread(tokenise: SongTokeniser, songs: Sequence[LabelledSong]) -> Iterator[tuple[str, str]]:
     before = torch.get_num_threads()
     for song in songs:
         torch.set_num_threads(1)
         try:
-            made = tokenise(song)
+            key = tokenise(song)
         finally:
             torch.set_num_threads(before)
-        yield made
+        yield song.id, key
 
 
 _worker: SongTokeniser
 
 
 def _begin_worker(
-    saved: str, codebooks: int, channels: int, device: str, separation: Separation, rules: ClipRules, folder: Path
+    saved: str, codebooks: int, channels: int, device: str, separation: Separation, rules: ClipRules, store: SongStore
 ) -> None:
     """Load what a process needs, once; an interrupt is the parent's business."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     codec = EncodecCodec(EncodecModel.from_pretrained(saved), codebooks, channels, device)
-    _worker = SongTokeniser(codec, separation.load(), rules, SongStore(folder))
+    _worker = SongTokeniser(codec, separation.load(), rules, store)
 
 
-def _in_worker(song: LabelledSong) -> TokenisedSong:
-    return _worker(song)
+def _in_worker(song: LabelledSong) -> tuple[str, str]:
+    return song.id, _worker(song)
