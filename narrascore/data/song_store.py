@@ -64,10 +64,9 @@ class SongStore:
             return None
         try:
             with safe_open(path, framework="np") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("key") != key:
+                said = json.loads((file.metadata() or {})["song"])
+                if said["key"] != key:
                     return None
-                said = json.loads(metadata["said"])
                 clips = tuple(
                     TokenisedClip(start, file.get_tensor(f"codes/{n}"), file.get_tensor(f"curve/{n}"), share)
                     for n, (start, share) in enumerate(said["clips"])
@@ -81,13 +80,14 @@ class SongStore:
         """Keep a song, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         said = {
-            "sha256": song.sha256, "seconds": song.seconds, "silent": song.silent, "reason": song.reason,
+            "key": key, "sha256": song.sha256, "seconds": song.seconds, "silent": song.silent, "reason": song.reason,
             "clips": [(clip.start_seconds, clip.silence_share) for clip in song.clips],
         }  # fmt: skip
         tensors = {f"codes/{n}": np.ascontiguousarray(clip.codes) for n, clip in enumerate(song.clips)}
         tensors |= {f"curve/{n}": np.ascontiguousarray(clip.curve) for n, clip in enumerate(song.clips)}
         with replacing(self._path(song.id)) as partial:
-            save_file(tensors, partial, metadata={"key": key, "said": json.dumps(said)})
+            # One entry: the library writes several in an order that changes from run to run.
+            save_file(tensors, partial, metadata={"song": json.dumps(said)})
 
     def _path(self, song: str) -> Path:
         return self.folder / f"{song}.safetensors"

@@ -36,8 +36,10 @@ def read_song(path: Path, sample_rate_hz: int, channels: int) -> Iterator[Block]
         if not container.streams.audio:
             raise InputError(f"{path.name}: no sound in it")
         stream: Any = container.streams.audio[0]
-        if stream.codec_context is None or not stream.rate:
+        if stream.codec_context is None:
             raise InputError(f"{path.name}: its sound has no decoder here; convert it first")
+        if not stream.rate or not stream.channels:
+            raise InputError(f"{path.name}: nothing in it can be decoded; the file is damaged")
         layout, rate_hz = usual_layout(stream.layout.name, stream.channels), stream.rate
         blocks = _decoded(container, stream, layout, path.name)
         if rate_hz != sample_rate_hz:

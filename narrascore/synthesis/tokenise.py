@@ -13,7 +13,7 @@ import json
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -151,7 +151,7 @@ def tokenise_songs(
     store: SongStore,
     *,
     workers: int = 1,
-) -> Iterator[tuple[str, str]]:
+) -> Generator[tuple[str, str], None, None]:
     """Tokenise songs on so many processes, in no certain order; those that `store` keeps are not made again.
 
     Yields:
