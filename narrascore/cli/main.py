@@ -18,6 +18,7 @@ COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
+    "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
 EXTRAS = {"train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
