@@ -52,6 +52,7 @@ class ScoreOptions:
         audio: by default `mix` where the film has sound, `replace` where it has none.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
+        curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
         force: make everything anew; what was there goes to `versions/N/`.
@@ -61,6 +62,8 @@ class ScoreOptions:
     audio: AudioMode | None = None
     prompt: str = ""
     curve_path: Path | None = None
+    curve_gain: float = 1.0
+    curve_offset: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
     stems: bool = False
     force: bool = False
@@ -183,10 +186,12 @@ class _Job:
     def _settle_curve(self) -> AffectCurve:
         """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
         path, given = self.folder / "curve.csv", self.options.curve_path
-        asked = digest([self.film_key, fingerprint(given) if given else None])
+        gain, offset = self.options.curve_gain, self.options.curve_offset
+        asked = digest([self.film_key, fingerprint(given) if given else None, gain, offset])
 
         def make() -> str:
             curve = AffectCurve.from_csv(given) if given else self.pipeline.read_affect(self.reading)
+            curve = curve.adjust(gain, offset)
             return curve.resample(curve.rate_hz, float(self.film.duration_seconds)).to_csv()
 
         self._settle(path, "file" if given else "eye", asked, [self.read_key, self.parts["probe"]], make)

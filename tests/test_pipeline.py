@@ -175,6 +175,18 @@ def test_without_an_adapter_there_is_one_warning_and_unsteered_music(tmp_path: P
     assert torch.equal(compose(pipeline), compose(pipeline, curve=CURVE.adjust(-1.0)))
 
 
+def test_gates_can_be_kept_closed(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_pretrained(tiny_system_folder(tmp_path / "tiny"), steer=False, control_guidance="off")
+    assert pipeline.adapter is None and pipeline.warnings == []
+    assert pipeline.musicgen.sampling.control_guidance == 1.0
+
+
+def test_weights_without_a_commercial_licence_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ModelUnavailableError, match="CC-BY-NC"):
+        Pipeline.from_pretrained("embedded", music="musicgen", require_commercial=True)
+    assert Pipeline.from_pretrained("embedded", require_commercial=True).system == "embedded"
+
+
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     folder = tiny_system_folder(tmp_path / "tiny")
     musicgen = FrozenMusicGen.from_pretrained(folder)

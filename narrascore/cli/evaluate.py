@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from narrascore.cli.words import Parser
 from narrascore.errors import UsageError
+from narrascore.parts import SystemSettings
 
 USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
@@ -26,25 +27,16 @@ if TYPE_CHECKING:
 Metric = Literal["tracking", "sanity"]
 
 
-@dataclass(frozen=True)
-class EvaluateSettings:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(SystemSettings):
     """The settings of `configs/evaluate.yaml`, which says what each of them means."""
 
-    system: str
     data: Path | None
     metrics: tuple[Metric, ...]
     output: Path
     curves: int
     duration_seconds: tuple[int, int]
     seed: int
-    music: str | None
-    adapter: str | None
-    soundfont: Path | None
-    device: str
-    dtype: Literal["float32", "bfloat16"]
-    offline: bool
-    text_guidance: float | None
-    control_guidance: float | None
 
     def __post_init__(self) -> None:
         if self.curves < 2:
@@ -71,17 +63,7 @@ def run(words: Sequence[str]) -> int:
         composed["metrics"] = [composed["metrics"]]
     composed["data"] = composed["data"]["root"]
     settings = read_settings(EvaluateSettings, composed)
-    pipeline = Pipeline.from_pretrained(
-        settings.system,
-        music=settings.music,
-        adapter=settings.adapter,
-        device=settings.device,
-        dtype=settings.dtype,
-        offline=settings.offline,
-        soundfont=settings.soundfont,
-        text_guidance=settings.text_guidance,
-        control_guidance=settings.control_guidance,
-    )
+    pipeline = Pipeline.from_settings(settings)
     for warning in pipeline.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     checkout = find_checkout()
