@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -41,7 +41,7 @@ class Answerer(Protocol):
             ModelUnavailableError: if there is no answer to be had.
         """
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> Mapping[str, object]:
         """For the manifest: the model, and where it comes from."""
 
 
@@ -113,7 +113,7 @@ class LanguageAnchorReader:
     def describe(self) -> dict[str, object]:
         """For the manifest."""
         text = hashlib.sha256(self.text.encode()).hexdigest()
-        about = {"reader": self.reader, "instruction": self.instruction, "instruction_sha256": text}
+        about: dict[str, object] = {"reader": self.reader, "instruction": self.instruction, "instruction_sha256": text}
         return {**about, **self.answerer.describe()}
 
 
