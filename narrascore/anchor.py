@@ -25,7 +25,7 @@ class MusicalAnchor:
         prompt: a sentence that replaces all others, as given by the user; empty for none.
         caption: what is seen, in words without any musical schema (the paper's "w/o HMC"); it stands in for the four
             fields. Empty for none.
-        reader: who wrote it: `cinematic`, `vlm`, `api`, `curve`, `user`, ...
+        reader: who wrote it: `cinematic`, `vlm`, `api`, `curve`, `user`, ...; `none` alone may leave it empty.
         not_understood: words of the sentence that the music model does not know.
         keyframe_seconds: film times of the pictures it was read from.
         notes: anything else worth keeping, such as a raw reply; under `warning` what the user should be told.
@@ -49,12 +49,12 @@ class MusicalAnchor:
                 raise ValueError(f"anchor {name} must be text of at most {MAX_FIELD_CHARACTERS} characters: {value!r}")
         if not all(isinstance(text, str) for text in self.notes.values()):
             raise ValueError(f"anchor notes must be text by name: {self.notes!r}")
-        if not self.sentence:
+        if not self.sentence and self.reader != "none":
             raise ValueError("an anchor needs a prompt, a caption or one of genre, instruments, mood and pace")
 
     @property
     def sentence(self) -> str:
-        """What the music model is told: the user's prompt, else the caption, else the four fields joined."""
+        """What the music model is told: the user's prompt, else the caption, else the four fields joined, if any."""
         for whole in (self.prompt, self.caption):
             if whole.strip():
                 return _one_line(whole)

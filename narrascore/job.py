@@ -23,7 +23,7 @@ from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
-from narrascore.pipeline import Pipeline, array_digest, film_key, not_understood_warning
+from narrascore.pipeline import Pipeline, anchor_warnings, array_digest, film_key
 from narrascore.rendering import (
     AUDIO_MODES,
     AudioMode,
@@ -207,7 +207,7 @@ class _Job:
                 return self.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
             return self.pipeline.read_anchor(self.reading, curve).to_json()
 
-        made_from = [prompt or made_curve["request"], self.parts["music"]]
+        made_from = [prompt or [made_curve["request"], self.parts["anchor"]], self.parts["music"]]
         self._settle(path, "user" if prompt else "eye", asked, made_from, make)
         return self.pipeline.understand(MusicalAnchor.from_json(path))
 
@@ -353,7 +353,7 @@ class _Job:
     def _finish(self, anchor: MusicalAnchor) -> None:
         """The manifest in full, and the report made from it."""
         data = self.manifest.data
-        warnings = [*self.pipeline.warnings, *self.film.warnings, *not_understood_warning(anchor)]
+        warnings = [*self.pipeline.warnings, *self.film.warnings, *anchor_warnings(anchor)]
         data.update(
             state="finished",
             system=self.pipeline.system,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from narrascore.perception.anchor_settings import AnchorSettings
 
 Off = Literal["off"]
 
@@ -20,6 +22,7 @@ class SystemSettings:
         music: `embedded`, `musicgen`, a folder or an id on the hub.
         adapter: folder of a trained adapter.
         steer: False plays the music model alone, the adapter's gates closed (the paper's "w/o NAR").
+        anchor: who conceives the music asked for, and by which instruction.
         device: `cpu`, `cuda`, `mps` or `auto`.
         dtype: of the music model and of the vlm eye.
         soundfont: SF2 file for music models that write notes.
@@ -36,6 +39,7 @@ class SystemSettings:
     music: str | None = None
     adapter: Path | None = None
     steer: bool = True
+    anchor: AnchorSettings = field(default_factory=AnchorSettings)
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     soundfont: Path | None = None

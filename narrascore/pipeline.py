@@ -24,6 +24,7 @@ from narrascore.errors import UsageError
 from narrascore.files import digest
 from narrascore.media.film import Film
 from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_reader import AnchorReader
 from narrascore.perception.reading import FilmReading
 from narrascore.rendering import render_music
 from narrascore.score import Score
@@ -65,7 +66,7 @@ class Pipeline:
         self,
         eye: Eye,
         probe: Callable[[NDArray[np.float32]], AffectCurve],
-        conceive: Callable[[FilmReading, AffectCurve], MusicalAnchor],
+        conceive: AnchorReader,
         musicgen: FrozenMusicGen,
         adapter: AffectAdapter | None = None,
         *,
@@ -127,7 +128,7 @@ class Pipeline:
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
         key = film_key(film)
         codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=key, progress=progress)
-        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *not_understood_warning(anchor)])
+        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
         """States of the picture, second by second, and its keyframes."""
@@ -231,6 +232,7 @@ class Pipeline:
             "system": self.system,
             "eye": self.eye.name,
             "probe": type(self.probe).__name__,
+            "anchor": self.conceive.describe(),
             "music": {**self.musicgen.describe(), "sampling": dataclasses.asdict(self.musicgen.sampling)},
             "adapter": describe_adapter(self.adapter),
         }
@@ -264,11 +266,12 @@ def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:
     return {"settings": adapter.settings, "gates": gates, "weights": digest(weights)}
 
 
-def not_understood_warning(anchor: MusicalAnchor) -> list[str]:
-    """One warning that lists the words that the music model does not know, if there are any."""
-    if not anchor.not_understood:
-        return []
-    return [f"words that the music model does not understand: {', '.join(anchor.not_understood)}"]
+def anchor_warnings(anchor: MusicalAnchor) -> list[str]:
+    """What its reader has to say, and the words that the music model does not know, one line each."""
+    warnings = [anchor.notes["warning"]] if "warning" in anchor.notes else []
+    if anchor.not_understood:
+        warnings.append(f"words that the music model does not understand: {', '.join(anchor.not_understood)}")
+    return warnings
 
 
 def _count_from(window: Window, total: int, progress: ComposeProgress | None) -> Callable[[int], None] | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
 from narrascore.hub import refuse_unless_commercial
 from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_reader import AnchorReader, load_anchor_reader
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
-from narrascore.perception.conceive import conceive_anchor
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
+from narrascore.synthesis.score_codec import ScoreCodec
 
 MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
 SYSTEMS = {"embedded": "embedded", "paper": "musicgen"}
@@ -30,7 +31,7 @@ class Parts:
 
     eye: CinematicEye
     probe: CinematicProbe
-    conceive: Any
+    conceive: AnchorReader
     musicgen: FrozenMusicGen
     adapter: AffectAdapter | None
     system: str
@@ -75,7 +76,11 @@ def load_parts(settings: SystemSettings) -> Parts:
             "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
             "train one with scripts/train_adapter.py and give its folder by --adapter"
         )
-    return Parts(CinematicEye(), CinematicProbe(), conceive_anchor, musicgen, steering, name, tuple(warnings))
+    conceive = load_anchor_reader(
+        settings.anchor, eye="cinematic", vlm=None, prefer_lexicon=isinstance(musicgen.codec, ScoreCodec),
+        offline=settings.offline, notify=tqdm.write,
+    )  # fmt: skip
+    return Parts(CinematicEye(), CinematicProbe(), conceive, musicgen, steering, name, tuple(warnings))
 
 
 def load_music(

@@ -181,6 +181,16 @@ def test_gates_can_be_kept_closed(tmp_path: Path) -> None:
     assert pipeline.musicgen.sampling.control_guidance == 1.0
 
 
+def test_music_can_be_left_without_a_sentence(tmp_path: Path) -> None:
+    folder = tiny_system_folder(tmp_path / "tiny")
+    pipeline = Pipeline.from_pretrained(folder, anchor=AnchorSettings(reader="none"), text_guidance=3.0)
+    film = write_clip(tmp_path / "a.mp4", 1.0, sound=False)
+    score = pipeline(film)
+    assert (score.anchor.reader, score.anchor.sentence) == ("none", "")
+    plain = Pipeline.from_pretrained(folder, anchor=AnchorSettings(instruction="plain"))(film)
+    assert plain.anchor.caption and plain.anchor.sentence == plain.anchor.caption.rstrip(".")
+
+
 def test_weights_without_a_commercial_licence_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(ModelUnavailableError, match="CC-BY-NC"):
         Pipeline.from_pretrained("embedded", music="musicgen", require_commercial=True)

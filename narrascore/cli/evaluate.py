@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Literal
 from narrascore.cli.words import Parser
 from narrascore.errors import UsageError
 from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_settings import AnchorSettings
 
 USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
 Measure a system over held-out curves. metrics=tracking asks whether the music follows the curve, beside shuffled
 curves, closed gates and the rule composer; metrics=sanity compares the notes' statistics with the corpus's. The music
 is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
+MIDDLING_PICTURE = "A plain picture in shots of middling length with some movement."
 PATHS_AND_TEXT = ("output", "music", "adapter", "soundfont", "data.root")
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from narrascore.anchor import MusicalAnchor
 
 Metric = Literal["tracking", "sanity"]
 
@@ -79,12 +83,22 @@ def run(words: Sequence[str]) -> int:
             n=settings.curves,
             seed=settings.seed,
             duration_seconds=settings.duration_seconds,
+            anchor=_anchor_for_all(settings.anchor),
             command=command,
             progress=_say,
             **corpus,
         )
         print(text)
     return 0
+
+
+def _anchor_for_all(settings: AnchorSettings) -> MusicalAnchor | None:
+    """Instead of each curve's own, where an ablation asks for one that says nothing of its music."""
+    from narrascore.anchor import MusicalAnchor
+
+    if settings.reader == "none":
+        return MusicalAnchor(reader="none")
+    return MusicalAnchor(caption=MIDDLING_PICTURE) if settings.instruction == "plain" else None
 
 
 def _held_out(root: Path | None) -> list[NDArray[np.int16]] | None:

@@ -145,6 +145,13 @@ def _parser() -> Parser:
     parser.add_argument("--music", metavar="NAME", help="embedded, musicgen, a folder or an id on the hub")
     parser.add_argument("--adapter", metavar="FOLDER", help="a trained adapter")
     parser.add_argument(
+        "--anchor", dest="anchor.reader", metavar="NAME", help="who conceives the music: cinematic, vlm, api or none"
+    )
+    parser.add_argument(
+        "--instruction", dest="anchor.instruction", metavar="NAME",
+        help="how: hmc, the paper's musical schema, or plain, a caption of what is seen",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-steer", dest="steer", action="store_false", help="play the music model alone, without the curve"
     )
     parser.add_argument(

@@ -55,6 +55,18 @@ class AnchorReader(Protocol):
         """For the manifest: everything that decides on the words, but the film."""
 
 
+class NoAnchorReader:
+    """Leaves the music without a sentence, for comparison: the curve alone steers it."""
+
+    def __call__(self, reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
+        """The empty anchor."""
+        return MusicalAnchor(reader="none")
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        return {"reader": "none"}
+
+
 class LanguageAnchorReader:
     """Has a language model look at the keyframes, checks what it says, and asks again where that cannot be used.
 
@@ -141,6 +153,8 @@ def load_anchor_reader(
         ModelUnavailableError: if its model, or the key to it, is not at hand.
     """
     reader = settings.reader or eye
+    if reader == "none":
+        return NoAnchorReader()
     if reader == "cinematic":
         if eye != "cinematic":
             raise UsageError(

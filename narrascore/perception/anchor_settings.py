@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-ReaderName = Literal["cinematic", "vlm", "api"]
+ReaderName = Literal["cinematic", "vlm", "api", "none"]
 InstructionName = Literal["hmc", "plain"]
 
 
@@ -60,7 +60,8 @@ class AnchorSettings:
     """The settings under `anchor` in `configs/score.yaml`.
 
     Attributes:
-        reader: `vlm` or `api`, a language model that sees the keyframes, or `cinematic`; None is the eye's own.
+        reader: `vlm` or `api`, a language model that sees the keyframes, `cinematic`, or `none`, which leaves the music
+            without a sentence; None is the eye's own.
         instruction: `hmc`, the paper's musical schema, or `plain`, a caption of what is seen ("w/o HMC").
         api: the endpoint of the reader `api`.
     """
