@@ -10,6 +10,7 @@ import torch
 
 from narrascore import AffectCurve, MusicalAnchor, Pipeline
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
+from narrascore.perception.anchor_settings import AnchorSettings
 from narrascore.synthesis.composing import compose_window
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.windows import continuation_windows, samples_of
