@@ -16,11 +16,12 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 # Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
-EXTRAS = {"train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {"prepare": "data", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}
