@@ -19,7 +19,7 @@ from narrascore.data.reference_music import write_reference_music
 from narrascore.data.set_files import FoundFilm
 from narrascore.data.splits import split_films
 from narrascore.data.traces import FilmLabels
-from narrascore.errors import InputError
+from narrascore.errors import InputError, UsageError
 from narrascore.media.film import Film
 from narrascore.media.output import replacing
 from narrascore.windows import frames_to_cover
@@ -106,16 +106,16 @@ def prepare_films(settings: FilmSetSettings, say: Callable[[str], None]) -> str:
         The summary, several lines, which also lies beside the set.
 
     Raises:
-        InputError: if the folder holds no such set, or no film of it can be used.
+        InputError: if the folder holds no such set, no film of it can be used, or `out` cannot be written.
         ModelUnavailableError: if the weights that take out voices cannot be had.
-        ValueError: if a list names a film that is not there, or no split is left for a film.
+        UsageError: if a list names a film that is not there, or no split is left for a film.
     """
     remover = _load_remover(settings) if settings.reference_music else None  # first: it fails soonest
     reader = LAYOUTS[settings.name]
     found: list[FoundFilm] = reader.find_films(settings.root)
     unknown = sorted(set(settings.listed) - {film.id for film in found})
     if unknown:
-        raise ValueError(f"no film {unknown[0]} in {settings.root}; there are {', '.join(film.id for film in found)}")
+        raise UsageError(f"no film {unknown[0]} in {settings.root}; there are {', '.join(film.id for film in found)}")
     kept: list[_Kept] = []
     left_out: dict[str, str] = {}
     for number, film in enumerate(found, 1):
@@ -131,7 +131,10 @@ def prepare_films(settings: FilmSetSettings, say: Callable[[str], None]) -> str:
     given = {item.found.id: item.found.split for item in kept if item.found.split} | settings.listed
     splits = split_films([item.found.id for item in kept], settings.shares, settings.seed, given)
     films = [LabelledFilm(item.found.id, item.film.path, item.labels.rows, splits[item.found.id]) for item in kept]
-    write_films(settings.out, films)
+    try:
+        write_films(settings.out, films)
+    except OSError as error:
+        raise InputError(f"{settings.out}: cannot be written ({error.strerror}); give another place") from error
     notes = {item.found.id: list(item.notes) for item in kept if item.notes}
     if remover is not None:
         pairs = [(labelled, item.film) for labelled, item in zip(films, kept, strict=True)]

@@ -23,7 +23,7 @@ class FoundFilm:
     """One film of a set, as the folder shows it.
 
     Attributes:
-        id: unique within the set; fit for a file's name.
+        id: unique within the set; of a film with labels, fit for a file's name.
         film: None where it was not found.
         labels: its label files.
         split: the set's own published split, where there is one.
@@ -44,7 +44,7 @@ def path_under(root: Path, name: str | Path) -> Path:
         InputError: if the name is absolute, climbs with `..`, or is a link that leads out of the folder.
     """
     kinds = (PurePosixPath(name), PureWindowsPath(name))
-    if any(kind.is_absolute() or kind.drive or ".." in kind.parts for kind in kinds):
+    if any(kind.root or kind.drive or ".." in kind.parts for kind in kinds):
         raise InputError(f"{name}: names stay under {root}; give the path from there, without ..")
     path = root / name
     real = path.resolve()
@@ -108,7 +108,7 @@ def pair_films(
         for path in paths:
             if path not in used:
                 shown = path.relative_to(root).as_posix()
-                found.append(FoundFilm(path.stem, path, fault=f"no labels for the film {shown}"))
+                found.append(FoundFilm(shown, path, fault="no labels for this film"))
     return found
 
 

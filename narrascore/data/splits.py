@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from narrascore.data.films import SPLITS
+from narrascore.errors import UsageError
 
 
 def split_films(
@@ -27,7 +28,7 @@ def split_films(
         film -> `train`, `validation` or `test`, for each of `ids`.
 
     Raises:
-        ValueError: if a film is in no list and no split is left for it.
+        UsageError: if a film is in no list and no split is left for it.
     """
     fixed = {film: split for film, split in (given or {}).items() if film in set(ids)}
     rest = sorted((film for film in ids if film not in fixed), key=lambda film: _draw(film, seed))
@@ -37,7 +38,7 @@ def split_films(
         if share > 0 and split not in set((given or {}).values())
     }
     if rest and not open_shares:
-        raise ValueError(f"no split is left for {rest[0]}: put it in a list, or give a share to a split without one")
+        raise UsageError(f"no split is left for {rest[0]}: put it in a list, or give a share to a split without one")
     result = dict(fixed)
     for split, count in _counts(len(rest), open_shares).items():
         result.update(dict.fromkeys(rest[:count], split))
