@@ -26,7 +26,7 @@ from narrascore.media.samples import (
     Resampler,
     channels_of,
     exactly,
-    to_frame,
+    resampled,
     usual_layout,
 )
 from narrascore.windows import samples_of
@@ -67,7 +67,7 @@ def read_audio(
     layout = layout or usual_layout(found.layout, found.channels)
     placed = _placed(film, found, layout)
     if found.sample_rate_hz != sample_rate_hz:
-        placed = _resampled(placed, layout, found.sample_rate_hz, sample_rate_hz)
+        placed = resampled(placed, layout, found.sample_rate_hz, sample_rate_hz)
     samples = samples_of(film.duration_seconds, sample_rate_hz)
     return exactly(placed, channels_of(layout), samples, block_samples)
 
@@ -111,7 +111,7 @@ def read_wav(
                 np.ascontiguousarray(np.broadcast_to(row.T, (channels, len(row)))) for row in rows
             )
             if file.samplerate != sample_rate_hz:
-                blocks = _resampled(blocks, layout, file.samplerate, sample_rate_hz)
+                blocks = resampled(blocks, layout, file.samplerate, sample_rate_hz)
             yield from blocks
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path}: cannot be read as sound ({error})") from error
@@ -207,11 +207,3 @@ def _decoded(film: Film, track: AudioTrack) -> Iterator[tuple[Fraction | None, A
                 break
     if broken:
         film.warn(f"sound track {track.index}: {broken} packets cannot be decoded; silence stands in for them")
-
-
-def _resampled(blocks: Iterable[Block], layout: str, from_hz: int, to_hz: int) -> Iterator[Block]:
-    resample = Resampler(layout, to_hz)
-    for block in blocks:
-        if block.shape[1]:
-            yield resample(to_frame(block, layout, from_hz))
-    yield resample(None)

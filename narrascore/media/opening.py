@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ PICTURE_FORMATS = (
     "3g2 3gp apng asf avi bmp_pipe dv flv gif ivf j2k_pipe jpeg_pipe matroska mj2 mov mp4 m4a mpeg mpegts mxf nsv nut "
     "ogg png_pipe rm tiff_pipe webm webp webp_pipe wtv yuv4mpegpipe"
 ).split()
+
+SOUND_FORMATS = "aac aiff asf flac matroska mov mp3 mp4 m4a ogg wav w64 webm".split()
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|subfile,", re.ASCII)
 
@@ -51,10 +54,22 @@ def require_regular_file(path: str | Path) -> Path:
     return Path(os.path.abspath(name))
 
 
-def open_container(path: Path, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
+def open_container(
+    path: Path,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: Sequence[str] = PICTURE_FORMATS,
+    kind: str = "video",
+) -> InputContainer:
     """Open a media file with FFmpeg, kept to this file and to formats that name no other.
 
     The caller closes it. Decoders opened from it must be given `decoder_options(max_pixels)`.
+
+    Args:
+        path: a regular file.
+        max_pixels: larger pictures are refused before they are decoded.
+        formats: FFmpeg's names of the demuxers that may be tried: `PICTURE_FORMATS` or `SOUND_FORMATS`.
+        kind: what the file should be, for messages.
 
     Raises:
         InputError: if it is no media file that we read.
@@ -63,17 +78,17 @@ def open_container(path: Path, *, max_pixels: int = MAX_PIXELS) -> InputContaine
     shown = _shown(path.name)
     size = path.stat().st_size
     if size == 0:
-        raise InputError(f"{shown}: the file is empty; it is not a video")
+        raise InputError(f"{shown}: the file is empty; it is not a {kind}")
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": ",".join(PICTURE_FORMATS),
+        "format_whitelist": ",".join(formats),
         "fflags": "+genpts",  # AVI with B-frames has no presentation times of its own
         **decoder_options(max_pixels),
     }
     try:
         return av.open(str(path), "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        hint = "it is not a video that can be read"
+        hint = f"it is not a {kind} that can be read"
         with path.open("rb") as file:
             if file.read(8)[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
                 hint = "an MP4 or MOV without its index (cut short while it was written?); remux or repair it first"

@@ -63,6 +63,23 @@ def to_frame(block: Block, layout: str, sample_rate_hz: int, pts: int | None = N
     return frame
 
 
+def resampled(blocks: Iterable[Block], layout: str, from_hz: int, to_hz: int) -> Iterator[Block]:
+    """Blocks `[C, n]` of one layout at another rate; their number and lengths change."""
+    resample = Resampler(layout, to_hz)
+    for block in blocks:
+        if block.shape[1]:
+            yield resample(to_frame(block, layout, from_hz))
+    yield resample(None)
+
+
+def with_channels(block: Block, channels: int) -> Block:
+    """A block `[C, n]` with another number of channels: their mean, in every one (FFmpeg's mono is 3 dB too loud)."""
+    if len(block) == channels:
+        return block
+    mean = block.mean(axis=0, dtype=np.float32, keepdims=True)
+    return np.ascontiguousarray(np.broadcast_to(mean, (channels, block.shape[1])))
+
+
 def exactly(
     pieces: Iterable[Block], channels: int, samples: int, block_samples: int = BLOCK_SAMPLES
 ) -> Iterator[Block]:
