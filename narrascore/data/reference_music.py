@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from narrascore.data.films import CLIP_SECONDS, LabelledFilm
+from narrascore.data.music_clips import ClipRules, silence_share
 from narrascore.errors import InputError
 from narrascore.media.audio import read_audio, sound_track, write_wav
 from narrascore.media.film import Film
 from narrascore.media.output import check_space, replacing
-from narrascore.media.samples import Block, Resampler, exactly, to_frame
+from narrascore.media.samples import Block, exactly, resampled, with_channels
 
 if TYPE_CHECKING:  # labels without music need no torch
     from narrascore.data.separation import VocalRemover
@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # labels without music need no torch
 SAMPLE_RATE_HZ = 32_000
 """MusicGen's, so that reference and generated music lack the same treble."""
 
-SILENCE_DBFS, SILENCE_SECONDS = -60.0, 0.1
+SILENCE_DB = ClipRules.silence_db
 STRETCH_CLIPS = 20
 BYTES_PER_SAMPLE = 3
 MANIFEST_FILE, FILM_FILE = "manifest.json", "film.json"
@@ -91,21 +91,6 @@ def write_reference_music(
     return silent
 
 
-def silence_share(sound: NDArray[np.float32], sample_rate_hz: int) -> float:
-    """Share of a clip's tenths of a second whose level is under -60 dBFS.
-
-    Args:
-        sound: `[N]`.
-        sample_rate_hz: of it.
-    """
-    size = round(SILENCE_SECONDS * sample_rate_hz)
-    whole = sound[: len(sound) // size * size].reshape(-1, size)
-    if not len(whole):
-        return float(not np.any(sound))
-    level = np.sqrt(np.mean(whole.astype(np.float64) ** 2, axis=1))
-    return float(np.mean(level < 10 ** (SILENCE_DBFS / 20)))
-
-
 def _write_film(
     place: Path, spans: Sequence[tuple[int, int]], film: Film, remover: VocalRemover, say: Callable[[str], None]
 ) -> None:
@@ -147,12 +132,9 @@ class _Seconds:
 
 
 def _without_voices(blocks: Iterator[Block], remover: VocalRemover) -> Iterator[Block]:
-    """`[1, n]` at 32 kHz. The mean of the channels: FFmpeg's own way down to mono is 3 dB louder."""
-    resample = Resampler("mono", SAMPLE_RATE_HZ)
-    for block in remover.remove_vocals(blocks):
-        mono = block.mean(axis=0, keepdims=True, dtype=np.float32)
-        yield resample(to_frame(mono, "mono", remover.sample_rate_hz))
-    yield resample(None)
+    """`[1, n]` at 32 kHz."""
+    mono = (with_channels(block, 1) for block in remover.remove_vocals(blocks))
+    return resampled(mono, "mono", remover.sample_rate_hz, SAMPLE_RATE_HZ)
 
 
 def _write_stretch(place: Path, spans: Sequence[tuple[int, int]], seconds: Iterator[Block]) -> None:
@@ -180,14 +162,14 @@ def _forget_others(place: Path, source: dict[str, object]) -> None:
 
 
 def _entry(folder: Path, labelled: LabelledFilm, span: tuple[int, int], path: Path) -> dict[str, object]:
-    sound, _ = soundfile.read(path, dtype="float32")
+    sound, _ = soundfile.read(path, dtype="float32", always_2d=True)
     return {
         "film": labelled.id,
         "split": labelled.split,
         "start_seconds": span[0],
         "stop_seconds": span[1],
         "file": path.relative_to(folder).as_posix(),
-        "silence_share": round(silence_share(sound, SAMPLE_RATE_HZ), 4),
+        "silence_share": round(silence_share(sound.T, SAMPLE_RATE_HZ, SILENCE_DB), 4),
     }
 
 
