@@ -83,23 +83,23 @@ def write_reference_music(
         except InputError as error:
             silent[labelled.id] = f"no reference music: {error}"
             continue
-        place = folder / labelled.id
-        _write_film(place, labelled.clips(), film, remover, lambda line, name=labelled.id: say(f"{name}: {line}"))
-        entries += [_entry(folder, labelled, span, place / _name(span)) for span in labelled.clips()]
+        _write_film(folder / labelled.id, labelled, film, remover, say)
+        entries += [_entry(folder, labelled, span) for span in labelled.clips()]
     with replacing(folder / MANIFEST_FILE) as partial:
         partial.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return silent
 
 
 def _write_film(
-    place: Path, spans: Sequence[tuple[int, int]], film: Film, remover: VocalRemover, say: Callable[[str], None]
+    place: Path, labelled: LabelledFilm, film: Film, remover: VocalRemover, say: Callable[[str], None]
 ) -> None:
     place.mkdir(exist_ok=True)
+    spans = labelled.clips()
     _forget_others(place, {"film": film.identity(), **remover.describe()})
     stretches = [spans[first : first + STRETCH_CLIPS] for first in range(0, len(spans), STRETCH_CLIPS)]
     missing = [part for part in stretches if not all((place / _name(span)).exists() for span in part)]
     wanted, made, begun = sum(map(len, missing)), 0, time.monotonic()
-    say(f"{wanted} of {len(spans)} clips of music without voices to make")
+    say(f"{labelled.id}: {wanted} of {len(spans)} clips of music without voices to make")
     sound = _Seconds(film, remover.sample_rate_hz)
     for part in missing:
         start, stop = part[0][0], part[-1][1]
@@ -108,7 +108,7 @@ def _write_film(
         _write_stretch(place, part, whole)
         made += len(part)
         left = (time.monotonic() - begun) / made * (wanted - made)
-        say(f"{made} of {wanted} clips made, about {left / 60:.0f} min left for this film")
+        say(f"{labelled.id}: {made} of {wanted} clips made, about {left / 60:.0f} min left for this film")
 
 
 class _Seconds:
@@ -161,7 +161,8 @@ def _forget_others(place: Path, source: dict[str, object]) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _entry(folder: Path, labelled: LabelledFilm, span: tuple[int, int], path: Path) -> dict[str, object]:
+def _entry(folder: Path, labelled: LabelledFilm, span: tuple[int, int]) -> dict[str, object]:
+    path = folder / labelled.id / _name(span)
     sound, _ = soundfile.read(path, dtype="float32", always_2d=True)
     return {
         "film": labelled.id,

@@ -79,7 +79,7 @@ def pair_films(
 ) -> list[FoundFilm]:
     """Put label files and films together by name; whatever has no partner, or more than one, gets a fault.
 
-    Upper and lower case, spaces and underscores make no difference between a film's name and its labels'.
+    Where no film has the very name of its labels, upper and lower case, spaces and underscores make no difference.
 
     Args:
         root: of the set.
@@ -95,8 +95,9 @@ def pair_films(
     found, used = [], set()
     for name in sorted(labels):
         names = [name, (also_named or {}).get(name, name)]
-        choices = list(dict.fromkeys(path for kind in names for path in films.get(_key(kind), ())))
-        fault = None
+        alike = list(dict.fromkeys(path for kind in names for path in films.get(_key(kind), ())))
+        choices = [path for path in alike if path.stem in names] or alike
+        fault = None if _key(name) else "a name without a letter or digit"
         if name in table:
             try:
                 choices = [path_under(root, table[name])]

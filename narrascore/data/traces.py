@@ -109,15 +109,17 @@ def trace_of(name: str, rows: Sequence[Row], time: int, values: Sequence[int]) -
     Raises:
         InputError: naming the line whose time does not rise or whose label is out of range.
     """
-    before = -math.inf
-    for number, row in rows:
-        if row[time] < 0:
-            raise InputError(f"{name}, line {number}: times count from 0, got {row[time]:g}")
-        if row[time] <= before:
-            raise InputError(f"{name}, line {number}: times must rise, {row[time]:g} follows {before:g}")
-        before = row[time]
-        for column in values:
-            if abs(row[column]) > 1:
-                raise InputError(f"{name}, line {number}: labels lie in [-1, 1], got {row[column]:g}")
     table = np.array([row for _, row in rows], dtype=np.float64)
-    return Trace(name, table[:, time], table[:, list(values)])
+    times, labels = table[:, time], table[:, list(values)]
+    before = np.concatenate([[-math.inf], times[:-1]])
+    wrong = np.flatnonzero((times < 0) | (times <= before) | (np.abs(labels) > 1).any(axis=1))
+    if len(wrong):
+        first = int(wrong[0])
+        where = f"{name}, line {rows[first][0]}"
+        if times[first] < 0:
+            raise InputError(f"{where}: times count from 0, got {times[first]:g}")
+        if times[first] <= before[first]:
+            raise InputError(f"{where}: times must rise, {times[first]:g} follows {before[first]:g}")
+        worst = max(labels[first], key=abs)
+        raise InputError(f"{where}: labels lie in [-1, 1], got {worst:g}")
+    return Trace(name, times, labels)

@@ -200,6 +200,16 @@ def test_films_and_labels_without_a_partner_are_named(tmp_path: Path, film: Path
     assert "left out: c: more than one film for its labels: c.MOV and c.mp4; keep one" in summary
 
 
+def test_a_film_of_the_same_name_comes_before_one_of_a_like_name(tmp_path: Path, film: Path) -> None:
+    root = material.folder(tmp_path / "set", film, ["film 1", "film_1"])
+    _, films = prepare("folder", root)
+    assert {name: found.path.stem for name, found in films.items()} == {"film 1": "film 1", "film_1": "film_1"}
+    (root / "film_1.csv").unlink()
+    (root / "film 1.mp4").unlink()
+    _, films = prepare("folder", root)
+    assert films["film 1"].path.stem == "film_1"
+
+
 def test_a_film_that_is_none_is_left_out(tmp_path: Path, film: Path) -> None:
     root = material.folder(tmp_path / "set", film, ["good", "bad"])
     (root / "bad.mp4").write_bytes(b"text")
@@ -287,6 +297,12 @@ def test_links_out_of_the_set_are_refused_and_links_within_are_not(tmp_path: Pat
     (root / "more").symlink_to(outside)
     with pytest.raises(InputError, match="more: a link that leads out of"):
         prepare("folder", root)
+
+
+def test_a_name_that_is_no_name_is_left_out(tmp_path: Path, film: Path) -> None:
+    root = material.cognimuse(tmp_path / "set", film, ["Crash"])
+    write_lines(root / "subj1_1_...dat", ["0 0 0", "5 0 0"])
+    assert left_out(root, "cognimuse") == "left out: ..: a name without a letter or digit"
 
 
 def test_a_fifo_for_labels_does_not_block(tmp_path: Path, film: Path) -> None:

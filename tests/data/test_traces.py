@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from narrascore.data.traces import FilmLabels, Trace
 
 
-def trace(times: list[float] | np.ndarray, values: list[float] | np.ndarray | None = None) -> Trace:
+def trace(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray | None = None) -> Trace:
     times = np.asarray(times, dtype=np.float64)
     values = np.zeros(len(times)) if values is None else np.asarray(values, dtype=np.float64)
     return Trace("t.txt", times, np.stack([values, -values], axis=1))
