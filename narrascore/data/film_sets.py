@@ -45,7 +45,8 @@ class FilmSetSettings:
         name: whose layout the folder has.
         root: the folder of the downloaded set.
         out: where the prepared set is written.
-        shares: of train, validation and test, in films.
+        validation_share: of the films that are drawn; what the two shares leave is for training.
+        test_share: likewise, unless the set's publishers chose its test.
         train: films that are to be in this split, by id; a split with a list draws no others.
         validation: likewise.
         test: likewise.
@@ -60,7 +61,8 @@ class FilmSetSettings:
     name: Literal["liris_accede", "mediaeval2018", "cognimuse", "folder"]
     root: Path
     out: Path
-    shares: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    validation_share: float = 0.15
+    test_share: float = 0.15
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
@@ -72,14 +74,24 @@ class FilmSetSettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if min(self.shares) < 0 or sum(self.shares) <= 0:
-            raise ValueError(f"shares must be 0 or more, and not all 0: got {list(self.shares)}")
+        if min(self.validation_share, self.test_share) < 0 or self.validation_share + self.test_share >= 1:
+            raise ValueError(
+                "validation_share and test_share are 0 or more and leave films to train on: got "
+                f"{self.validation_share:g} and {self.test_share:g}"
+            )
         if self.tolerance < 0:
             raise ValueError(f"tolerance is a share of the film's length, 0 or more: got {self.tolerance}")
+        if self.reference_music and self.separation == "none":
+            raise ValueError("reference_music is music without voices: give separation=htdemucs or a folder of weights")
         listed = [*self.train, *self.validation, *self.test]
         twice = sorted({film for film in listed if listed.count(film) > 1})
         if twice:
             raise ValueError(f"a film is wholly in one split: {', '.join(twice)} listed more than once")
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Of train, validation and test."""
+        return 1 - self.validation_share - self.test_share, self.validation_share, self.test_share
 
     @property
     def listed(self) -> dict[str, str]:

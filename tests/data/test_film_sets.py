@@ -257,6 +257,24 @@ def test_lists_choose_films_and_know_them(tmp_path: Path, film: Path) -> None:
         prepare("folder", root, test=["a"], train=["a"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"validation_share": 0.6, "test_share": 0.4}, "leave films to train on: got 0.6 and 0.4"),
+        ({"test_share": -0.1}, "0 or more"),
+        ({"tolerance": -1.0}, "tolerance is a share"),
+        ({"reference_music": True, "separation": "none"}, "give separation=htdemucs"),
+        ({"name": "deam"}, "name is one of liris_accede, mediaeval2018, cognimuse, folder"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused(
+    tmp_path: Path, film: Path, changed: dict[str, Any], said: str
+) -> None:
+    root = material.folder(tmp_path / "set", film, ["a"])
+    with pytest.raises(UsageError, match=said):
+        prepare(changed.pop("name", "folder"), root, **changed)
+
+
 def test_the_table_of_films_names_them(tmp_path: Path, film: Path) -> None:
     root = material.cognimuse(tmp_path / "set", film, ["Crash"])
     (root / "cut").mkdir()
