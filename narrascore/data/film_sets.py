@@ -115,7 +115,7 @@ def prepare_films(settings: FilmSetSettings, say: Callable[[str], None]) -> str:
         say: told one line at a time how far it is.
 
     Returns:
-        The summary, several lines, which also lies beside the set.
+        The summary, several lines, which also lies beside the set; last, where that is.
 
     Raises:
         InputError: if the folder holds no such set, no film of it can be used, or `out` cannot be written.
@@ -156,7 +156,7 @@ def prepare_films(settings: FilmSetSettings, say: Callable[[str], None]) -> str:
     summary = summarise(settings.name, films, left_out, notes)
     with replacing(settings.out / SUMMARY_FILE) as partial:
         partial.write_text(summary + "\n", encoding="utf-8")
-    return summary
+    return f"{summary}\n{settings.out}"
 
 
 def summarise(name: str, films: Sequence[LabelledFilm], left_out: dict[str, str], notes: dict[str, list[str]]) -> str:

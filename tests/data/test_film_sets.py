@@ -30,7 +30,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepare(name: str, root: Path, **changed: Any) -> tuple[str, dict[str, LabelledFilm]]:
     settings = read_settings(FilmSetSettings, {"name": name, "root": root, "out": root.parent / "out", **changed})
-    summary = prepare_films(settings, lambda line: None)
+    summary, out = prepare_films(settings, lambda line: None).rsplit("\n", 1)
+    assert out == str(root.parent / "out")
     assert (root.parent / "out" / SUMMARY_FILE).read_text(encoding="utf-8") == summary + "\n"
     return summary, {film.id: film for film in read_films(root.parent / "out")}
 
