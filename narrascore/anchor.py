@@ -22,11 +22,13 @@ class MusicalAnchor:
         instruments: instrumentation and timbral texture.
         mood: emotional atmosphere.
         pace: rhythmic pacing.
-        prompt: a sentence that replaces the four fields' own, as given by the user; empty for none.
-        reader: who wrote it: `cinematic`, `vlm`, `user`, ...
+        prompt: a sentence that replaces all others, as given by the user; empty for none.
+        caption: what is seen, in words without any musical schema (the paper's "w/o HMC"); it stands in for the four
+            fields. Empty for none.
+        reader: who wrote it: `cinematic`, `vlm`, `api`, `curve`, `user`, ...; `none` alone may leave it empty.
         not_understood: words of the sentence that the music model does not know.
         keyframe_seconds: film times of the pictures it was read from.
-        notes: anything else worth keeping, such as a raw reply.
+        notes: anything else worth keeping, such as a raw reply; under `warning` what the user should be told.
     """
 
     genre: str = ""
@@ -34,24 +36,28 @@ class MusicalAnchor:
     mood: str = ""
     pace: str = ""
     prompt: str = ""
+    caption: str = ""
     reader: str = "user"
     not_understood: tuple[str, ...] = ()
     keyframe_seconds: tuple[float, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*FIELDS, "prompt"):
+        for name in (*FIELDS, "prompt", "caption"):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS:
                 raise ValueError(f"anchor {name} must be text of at most {MAX_FIELD_CHARACTERS} characters: {value!r}")
-        if not self.sentence:
-            raise ValueError("an anchor needs a prompt or at least one of genre, instruments, mood and pace")
+        if not all(isinstance(text, str) for text in self.notes.values()):
+            raise ValueError(f"anchor notes must be text by name: {self.notes!r}")
+        if not self.sentence and self.reader != "none":
+            raise ValueError("an anchor needs a prompt, a caption or one of genre, instruments, mood and pace")
 
     @property
     def sentence(self) -> str:
-        """What the music model is told: the user's prompt, else the four fields joined."""
-        if self.prompt.strip():
-            return _one_line(self.prompt)
+        """What the music model is told: the user's prompt, else the caption, else the four fields joined, if any."""
+        for whole in (self.prompt, self.caption):
+            if whole.strip():
+                return _one_line(whole)
         instruments = f"with {self.instruments}" if self.instruments.strip() else ""
         parts = (self.genre, instruments, self.mood, self.pace)
         return ", ".join(_one_line(part) for part in parts if part.strip())

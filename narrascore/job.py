@@ -23,7 +23,7 @@ from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
-from narrascore.pipeline import Pipeline, array_digest, film_key, not_understood_warning
+from narrascore.pipeline import Pipeline, anchor_warnings, array_digest, film_key
 from narrascore.rendering import (
     AUDIO_MODES,
     AudioMode,
@@ -52,6 +52,7 @@ class ScoreOptions:
         audio: by default `mix` where the film has sound, `replace` where it has none.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
+        curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
         force: make everything anew; what was there goes to `versions/N/`.
@@ -61,6 +62,8 @@ class ScoreOptions:
     audio: AudioMode | None = None
     prompt: str = ""
     curve_path: Path | None = None
+    curve_gain: float = 1.0
+    curve_offset: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
     stems: bool = False
     force: bool = False
@@ -183,10 +186,12 @@ class _Job:
     def _settle_curve(self) -> AffectCurve:
         """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
         path, given = self.folder / "curve.csv", self.options.curve_path
-        asked = digest([self.film_key, fingerprint(given) if given else None])
+        gain, offset = self.options.curve_gain, self.options.curve_offset
+        asked = digest([self.film_key, fingerprint(given) if given else None, gain, offset])
 
         def make() -> str:
             curve = AffectCurve.from_csv(given) if given else self.pipeline.read_affect(self.reading)
+            curve = curve.adjust(gain, offset)
             return curve.resample(curve.rate_hz, float(self.film.duration_seconds)).to_csv()
 
         self._settle(path, "file" if given else "eye", asked, [self.read_key, self.parts["probe"]], make)
@@ -202,7 +207,7 @@ class _Job:
                 return self.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
             return self.pipeline.read_anchor(self.reading, curve).to_json()
 
-        made_from = [prompt or made_curve["request"], self.parts["music"]]
+        made_from = [prompt or [made_curve["request"], self.parts["anchor"]], self.parts["music"]]
         self._settle(path, "user" if prompt else "eye", asked, made_from, make)
         return self.pipeline.understand(MusicalAnchor.from_json(path))
 
@@ -348,7 +353,7 @@ class _Job:
     def _finish(self, anchor: MusicalAnchor) -> None:
         """The manifest in full, and the report made from it."""
         data = self.manifest.data
-        warnings = [*self.pipeline.warnings, *self.film.warnings, *not_understood_warning(anchor)]
+        warnings = [*self.pipeline.warnings, *self.film.warnings, *anchor_warnings(anchor)]
         data.update(
             state="finished",
             system=self.pipeline.system,

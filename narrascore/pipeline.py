@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.errors import UsageError
 from narrascore.files import digest
 from narrascore.media.film import Film
+from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_reader import AnchorReader
 from narrascore.perception.reading import FilmReading
 from narrascore.rendering import render_music
 from narrascore.score import Score
@@ -64,7 +66,7 @@ class Pipeline:
         self,
         eye: Eye,
         probe: Callable[[NDArray[np.float32]], AffectCurve],
-        conceive: Callable[[FilmReading, AffectCurve], MusicalAnchor],
+        conceive: AnchorReader,
         musicgen: FrozenMusicGen,
         adapter: AffectAdapter | None = None,
         *,
@@ -80,48 +82,26 @@ class Pipeline:
         self.warnings = list(warnings)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        system: str | Path = "embedded",
-        *,
-        eye: str | None = None,
-        probe: str | Path | None = None,
-        music: str | Path | None = None,
-        adapter: str | Path | None = None,
-        device: str = "cpu",
-        dtype: str = "float32",
-        offline: bool = False,
-        soundfont: str | Path | None = None,
-        text_guidance: float | None = None,
-        control_guidance: float | None = None,
-    ) -> Pipeline:
+    def from_pretrained(cls, system: str | Path = "embedded", **choices: Any) -> Pipeline:
         """Load a system: `embedded` (in the package), `paper` (from the hub), or a folder with a music model.
 
         Args:
-            system: the preset; the four parts named by the other arguments replace its own.
-            eye: `cinematic`; the paper's `vlm` is not in this version.
-            probe: folder of a trained probe.
-            music: `embedded`, `musicgen`, a folder or an id on the hub.
-            adapter: folder of a trained adapter.
-            device: `cpu`, `cuda`, `mps` or `auto`.
-            dtype: of the music model, `float32` or `bfloat16`.
-            offline: never ask the hub.
-            soundfont: SF2 file for music models that write notes.
-            text_guidance: how much the sentence is insisted on, 1 is off; None is the music model's own default.
-            control_guidance: how much the curve is insisted on, likewise; 1 is the paper's form, anything else costs a
-                third row of decoding.
+            system: the preset.
+            choices: what of it is replaced, such as `eye="vlm"` or `adapter="outputs/adapter"`: the attributes of
+                `narrascore.parts.SystemSettings`.
 
         Raises:
             ModelUnavailableError: if a part is not at hand.
             UsageError: if the parts do not fit together.
         """
+        return cls.from_settings(SystemSettings(system=str(system), **choices))
+
+    @classmethod
+    def from_settings(cls, settings: SystemSettings) -> Pipeline:
+        """Load the system that the settings choose; raises what `from_pretrained` raises."""
         from narrascore.systems import load_parts
 
-        parts = load_parts(
-            system, eye=eye, probe=probe, music=music, adapter=adapter, device=device, dtype=dtype, offline=offline,
-            soundfont=soundfont, text_guidance=text_guidance, control_guidance=control_guidance,
-        )  # fmt: skip
-        return cls(**vars(parts))
+        return cls(**vars(load_parts(settings)))
 
     def __call__(
         self,
@@ -148,7 +128,7 @@ class Pipeline:
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
         key = film_key(film)
         codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=key, progress=progress)
-        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *not_understood_warning(anchor)])
+        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
         """States of the picture, second by second, and its keyframes."""
@@ -252,6 +232,7 @@ class Pipeline:
             "system": self.system,
             "eye": self.eye.name,
             "probe": type(self.probe).__name__,
+            "anchor": self.conceive.describe(),
             "music": {**self.musicgen.describe(), "sampling": dataclasses.asdict(self.musicgen.sampling)},
             "adapter": describe_adapter(self.adapter),
         }
@@ -285,11 +266,12 @@ def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:
     return {"settings": adapter.settings, "gates": gates, "weights": digest(weights)}
 
 
-def not_understood_warning(anchor: MusicalAnchor) -> list[str]:
-    """One warning that lists the words that the music model does not know, if there are any."""
-    if not anchor.not_understood:
-        return []
-    return [f"words that the music model does not understand: {', '.join(anchor.not_understood)}"]
+def anchor_warnings(anchor: MusicalAnchor) -> list[str]:
+    """What its reader has to say, and the words that the music model does not know, one line each."""
+    warnings = [anchor.notes["warning"]] if "warning" in anchor.notes else []
+    if anchor.not_understood:
+        warnings.append(f"words that the music model does not understand: {', '.join(anchor.not_understood)}")
+    return warnings
 
 
 def _count_from(window: Window, total: int, progress: ComposeProgress | None) -> Callable[[int], None] | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
+from narrascore.hub import refuse_unless_commercial
+from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_reader import AnchorReader, load_anchor_reader
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
-from narrascore.perception.conceive import conceive_anchor
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
+from narrascore.synthesis.score_codec import ScoreCodec
 
 MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
 SYSTEMS = {"embedded": "embedded", "paper": "musicgen"}
@@ -28,32 +31,29 @@ class Parts:
 
     eye: CinematicEye
     probe: CinematicProbe
-    conceive: Any
+    conceive: AnchorReader
     musicgen: FrozenMusicGen
     adapter: AffectAdapter | None
     system: str
     warnings: tuple[str, ...] = field(default=())
 
 
-def load_parts(
-    system: str | Path,
-    *,
-    eye: str | None,
-    probe: str | Path | None,
-    music: str | Path | None,
-    adapter: str | Path | None,
-    device: str,
-    dtype: str,
-    offline: bool,
-    soundfont: str | Path | None,
-    text_guidance: float | None = None,
-    control_guidance: float | None = None,
-) -> Parts:
-    """Load the four parts of a system; the arguments are those of `Pipeline.from_pretrained`."""
+def load_parts(settings: SystemSettings) -> Parts:
+    """Load the four parts of a system.
+
+    Raises:
+        ModelUnavailableError: if one is not at hand, or its licence was refused.
+        UsageError: if they do not fit together.
+    """
     warnings: list[str] = []
-    name = str(system)
+    name = settings.system
     if name not in SYSTEMS and not Path(name).is_dir():
         raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
+    music = settings.music or SYSTEMS.get(name, name)
+    source = MUSIC.get(music, music)
+    if settings.require_commercial:
+        refuse_unless_commercial([source])
+    eye, probe = settings.eye, settings.probe
     if eye not in (None, "cinematic", "vlm"):
         raise UsageError(f"eye {eye!r}: choose cinematic or vlm")
     if eye == "vlm" or probe is not None:
@@ -65,17 +65,22 @@ def load_parts(
         warnings.append(
             "the paper's eye (VideoLLaMA3) is not in this version: the eye cinematic reads the film instead"
         )
-    source = MUSIC.get(str(music), str(music)) if music is not None else MUSIC.get(SYSTEMS.get(name, ""), name)
-    place = choose_device(device)
-    musicgen = load_music(source, device=place, dtype=dtype, offline=offline, soundfont=soundfont)
-    musicgen.sampling = _guide(musicgen.sampling, text_guidance, control_guidance)
-    steering = load_adapter(source, adapter, musicgen, place)
-    if steering is None:
+    device = choose_device(settings.device)
+    musicgen = load_music(
+        source, device=device, dtype=settings.dtype, offline=settings.offline, soundfont=settings.soundfont
+    )
+    musicgen.sampling = _guide(musicgen.sampling, settings)
+    steering = load_adapter(source, settings.adapter, musicgen, device) if settings.steer else None
+    if steering is None and settings.steer:
         warnings.append(
             "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
             "train one with scripts/train_adapter.py and give its folder by --adapter"
         )
-    return Parts(CinematicEye(), CinematicProbe(), conceive_anchor, musicgen, steering, name, tuple(warnings))
+    conceive = load_anchor_reader(
+        settings.anchor, eye="cinematic", vlm=None, prefer_lexicon=isinstance(musicgen.codec, ScoreCodec),
+        offline=settings.offline, notify=tqdm.write,
+    )  # fmt: skip
+    return Parts(CinematicEye(), CinematicProbe(), conceive, musicgen, steering, name, tuple(warnings))
 
 
 def load_music(
@@ -128,13 +133,11 @@ def load_adapter(source: str, folder: str | Path | None, musicgen: FrozenMusicGe
     return adapter.to(device)
 
 
-def _guide(sampling: Sampling, text_guidance: float | None, control_guidance: float | None) -> Sampling:
+def _guide(sampling: Sampling, settings: SystemSettings) -> Sampling:
+    asked = {"text_guidance": settings.text_guidance, "control_guidance": settings.control_guidance}
+    chosen = {name: 1.0 if value == "off" else value for name, value in asked.items() if value is not None}
     try:
-        return replace(
-            sampling,
-            text_guidance=sampling.text_guidance if text_guidance is None else text_guidance,
-            control_guidance=sampling.control_guidance if control_guidance is None else control_guidance,
-        )
+        return replace(sampling, **chosen)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -26,16 +26,34 @@ def test_a_prompt_replaces_the_fields() -> None:
     assert MusicalAnchor(**FIELDS, prompt=" warm\n strings ").sentence == "warm strings"
 
 
+def test_a_caption_stands_in_for_the_fields_and_gives_way_to_a_prompt() -> None:
+    assert MusicalAnchor(**FIELDS, caption="A dark street. ").sentence == "A dark street"
+    assert MusicalAnchor(caption="A dark street", prompt="warm strings").sentence == "warm strings"
+
+
 def test_an_anchor_reads_back_and_a_hand_edit_counts(tmp_path: Path) -> None:
-    anchor = MusicalAnchor(**FIELDS, not_understood=("zither",), keyframe_seconds=(0.5, 3.0))
+    anchor = MusicalAnchor(**FIELDS, not_understood=("zither",), keyframe_seconds=(0.5, 3.0), notes={"reply": "a\nb"})
     path = tmp_path / "anchor.json"
     path.write_text(anchor.to_json())
     assert MusicalAnchor.from_json(path) == anchor
     path.write_text(anchor.to_json().replace('"mood": "dark"', '"mood": "joyful"'))
     assert "joyful" in MusicalAnchor.from_json(path).sentence
+    path.write_text('{"genre": "folk", "caption": "A green meadow"}')
+    assert MusicalAnchor.from_json(path).sentence == "A green meadow"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"genre": 3}', '{"genre": "a", "surprise": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"genre": 3}',
+        '{"genre": "a", "surprise": 1}',
+        '{"genre": "a", "notes": {"b": 1}}',
+        '{"genre": "a", "notes": null}',
+    ],
+)
 def test_a_file_that_is_no_anchor_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "anchor.json").write_text(text)
     with pytest.raises(InputError, match=r"anchor\.json"):

@@ -22,10 +22,10 @@ PACKAGE = ROOT / "narrascore"
 
 # A room may import from its own level and from lower ones. Perception and synthesis share a level and a shut door.
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint"), 0),
+    **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
     **dict.fromkeys(("media", "data"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
-    **dict.fromkeys(("files", "units", "manifest", "workshop", "rendering", "page", "systems"), 3),
+    **dict.fromkeys(("files", "units", "manifest", "workshop", "rendering", "page", "parts", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "job", "report"), 3),
     **dict.fromkeys(("cli",), 4),
 }
@@ -38,6 +38,7 @@ HOMES = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
     "demucs": {"data"},
+    "httpx2": {"perception"},
     "matplotlib": {"report", "evaluation"},
 }
 

@@ -240,6 +240,21 @@ def test_a_given_curve_is_held_to_the_end_of_the_film(pipeline: Pipeline, tmp_pa
     assert curve.values.tolist() == [[0.25, -0.5], [0.25, -0.5]]
 
 
+def test_gain_and_offset_bend_the_curve_that_is_read_but_not_one_that_was_edited(
+    pipeline: Pipeline, film: Path
+) -> None:
+    table = job_folder(film) / "curve.csv"
+    score_film(pipeline, film, ScoreOptions(audio="music-only"))
+    read = AffectCurve.from_csv(table)
+    bent = ScoreOptions(audio="music-only", curve_gain=-0.5, curve_offset=(0.25, 0.0))
+    score_film(pipeline, film, bent)
+    expected = read.adjust(-0.5, (0.25, 0.0))
+    np.testing.assert_allclose(AffectCurve.from_csv(table).values, expected.values, atol=1e-4)
+    table.write_text("time_seconds,valence,arousal\n0,0.5,0.75\n", encoding="utf-8")
+    score_film(pipeline, film, bent)
+    np.testing.assert_allclose(AffectCurve.from_csv(table).values[0], (0.5, 0.75))
+
+
 def test_words_that_are_not_understood_are_listed(pipeline: Pipeline, film: Path) -> None:
     options = ScoreOptions(audio="music-only", prompt="calm zither strings")
     result = score_film(pipeline, film, options)

@@ -10,6 +10,7 @@ import torch
 
 from narrascore import AffectCurve, MusicalAnchor, Pipeline
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
+from narrascore.perception.anchor_settings import AnchorSettings
 from narrascore.synthesis.composing import compose_window
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.windows import continuation_windows, samples_of
@@ -173,6 +174,28 @@ def test_without_an_adapter_there_is_one_warning_and_unsteered_music(tmp_path: P
     assert len(pipeline.warnings) == 1
     assert pipeline.describe()["adapter"] is None
     assert torch.equal(compose(pipeline), compose(pipeline, curve=CURVE.adjust(-1.0)))
+
+
+def test_gates_can_be_kept_closed(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_pretrained(tiny_system_folder(tmp_path / "tiny"), steer=False, control_guidance="off")
+    assert pipeline.adapter is None and pipeline.warnings == []
+    assert pipeline.musicgen.sampling.control_guidance == 1.0
+
+
+def test_music_can_be_left_without_a_sentence(tmp_path: Path) -> None:
+    folder = tiny_system_folder(tmp_path / "tiny")
+    pipeline = Pipeline.from_pretrained(folder, anchor=AnchorSettings(reader="none"), text_guidance=3.0)
+    film = write_clip(tmp_path / "a.mp4", 1.0, sound=False)
+    score = pipeline(film)
+    assert (score.anchor.reader, score.anchor.sentence) == ("none", "")
+    plain = Pipeline.from_pretrained(folder, anchor=AnchorSettings(instruction="plain"))(film)
+    assert plain.anchor.caption and plain.anchor.sentence == plain.anchor.caption.rstrip(".")
+
+
+def test_weights_without_a_commercial_licence_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ModelUnavailableError, match="CC-BY-NC"):
+        Pipeline.from_pretrained("embedded", music="musicgen", require_commercial=True)
+    assert Pipeline.from_pretrained("embedded", require_commercial=True).system == "embedded"
 
 
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:

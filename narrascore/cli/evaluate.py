@@ -11,40 +11,36 @@ from typing import TYPE_CHECKING, Literal
 
 from narrascore.cli.words import Parser
 from narrascore.errors import UsageError
+from narrascore.parts import SystemSettings
+from narrascore.perception.anchor_settings import AnchorSettings
 
 USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
 Measure a system over held-out curves. metrics=tracking asks whether the music follows the curve, beside shuffled
 curves, closed gates and the rule composer; metrics=sanity compares the notes' statistics with the corpus's. The music
 is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
+MIDDLING_PICTURE = "A plain picture in shots of middling length with some movement."
 PATHS_AND_TEXT = ("output", "music", "adapter", "soundfont", "data.root")
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from narrascore.anchor import MusicalAnchor
+
 Metric = Literal["tracking", "sanity"]
 
 
-@dataclass(frozen=True)
-class EvaluateSettings:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(SystemSettings):
     """The settings of `configs/evaluate.yaml`, which says what each of them means."""
 
-    system: str
     data: Path | None
     metrics: tuple[Metric, ...]
     output: Path
     curves: int
     duration_seconds: tuple[int, int]
     seed: int
-    music: str | None
-    adapter: str | None
-    soundfont: Path | None
-    device: str
-    dtype: Literal["float32", "bfloat16"]
-    offline: bool
-    text_guidance: float | None
-    control_guidance: float | None
 
     def __post_init__(self) -> None:
         if self.curves < 2:
@@ -71,17 +67,7 @@ def run(words: Sequence[str]) -> int:
         composed["metrics"] = [composed["metrics"]]
     composed["data"] = composed["data"]["root"]
     settings = read_settings(EvaluateSettings, composed)
-    pipeline = Pipeline.from_pretrained(
-        settings.system,
-        music=settings.music,
-        adapter=settings.adapter,
-        device=settings.device,
-        dtype=settings.dtype,
-        offline=settings.offline,
-        soundfont=settings.soundfont,
-        text_guidance=settings.text_guidance,
-        control_guidance=settings.control_guidance,
-    )
+    pipeline = Pipeline.from_settings(settings)
     for warning in pipeline.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     checkout = find_checkout()
@@ -97,12 +83,22 @@ def run(words: Sequence[str]) -> int:
             n=settings.curves,
             seed=settings.seed,
             duration_seconds=settings.duration_seconds,
+            anchor=_anchor_for_all(settings.anchor),
             command=command,
             progress=_say,
             **corpus,
         )
         print(text)
     return 0
+
+
+def _anchor_for_all(settings: AnchorSettings) -> MusicalAnchor | None:
+    """Instead of each curve's own, where an ablation asks for one that says nothing of its music."""
+    from narrascore.anchor import MusicalAnchor
+
+    if settings.reader == "none":
+        return MusicalAnchor(reader="none")
+    return MusicalAnchor(caption=MIDDLING_PICTURE) if settings.instruction == "plain" else None
 
 
 def _held_out(root: Path | None) -> list[NDArray[np.int16]] | None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
+    "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
 EXTRAS = {"prepare": "data", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +18,16 @@ from narrascore.errors import InputError, UsageError
 USAGE = "data=NAME data.root=DIR [flags] [key=value ...]"
 DESCRIPTION = """\
 Turn a downloaded set into what training reads (paper 4.1). Music (data=deam, pmemo, memo2496 or folder): without
-voices, cut to clips of 30 s, encoded to shards for train-adapter. Run again, a preparation that was stopped goes on
+voices, cut to clips of 30 s, encoded to shards for train-adapter. Films (data=liris_accede, mediaeval2018, cognimuse or
+folder): their labels second by second, for train-probe. Run again, a preparation that was stopped goes on
 with the next song. A summary names everything that was left out. configs/prepare.yaml and configs/data list every
 key."""
 PATHS_AND_TEXT = ("output", "music", "separation", "data.root")
 
+SETS = ("liris_accede", "mediaeval2018", "cognimuse", "deam", "pmemo", "memo2496", "folder")
+MUSIC_ONLY = frozenset(("set_name", "clip_seconds", "hop_seconds", "most_silence", "silence_db"))
+FILMS_ONLY = frozenset(("train", "validation", "test", "tolerance", "reference_music"))
+"""Settings of `configs/data/folder.yaml` that mean nothing for the other kind."""
 FILM_ENDINGS = frozenset(".mp4 .m4v .mkv .mov .avi .webm .mpg .mpeg .ts .wmv .ogv .flv".split())
 
 
@@ -83,17 +88,22 @@ def run(words: Sequence[str]) -> int:
     if data["name"] == "folder" and kind is None:
         kind = kind_of_folder(Path(str(data["root"])).expanduser())
     if kind == "films":
-        from narrascore.data.film_sets import FilmSetSettings, prepare_films  # type: ignore[import-not-found]
+        from narrascore.data.film_sets import FilmSetSettings, prepare_films
+        from narrascore.systems import choose_device
 
-        of_music = {field.name for field in fields(MusicSetSettings)} - {"name", "root"}
-        values = {key: composed[key] for key in ("separation", "seed", "offline", "device")}
-        values |= {key: value for key, value in data.items() if key not in of_music}
-        print(prepare_films(read_settings(FilmSetSettings, {**values, "out": composed["output"]}), _say))
+        values = {key: composed[key] for key in ("separation", "seed", "offline")}
+        values |= {"out": composed["output"], "device": choose_device(str(composed["device"]))}
+        print(prepare_films(read_settings(FilmSetSettings, {**values, **_without(data, MUSIC_ONLY)}), _say))
         return 0
     if kind != "music":
-        raise UsageError(f"data={data['name']} is nothing to prepare; there are deam, folder, memo2496, pmemo")
-    print(prepare_music(read_settings(PrepareMusicSettings, composed)))
+        raise UsageError(f"data={data['name']} is nothing to prepare; there are {', '.join(SETS)}")
+    print(prepare_music(read_settings(PrepareMusicSettings, {**composed, "data": _without(data, FILMS_ONLY)})))
     return 0
+
+
+def _without(data: dict[str, object], keys: frozenset[str]) -> dict[str, object]:
+    """A folder may hold either kind, so its settings are those of both."""
+    return {key: value for key, value in data.items() if data["name"] != "folder" or key not in keys}
 
 
 def kind_of_folder(root: Path) -> str:

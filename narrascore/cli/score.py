@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from narrascore.cli.words import Parser
+from narrascore.cli.words import Parser, strength
 from narrascore.errors import InterruptedJobError, NarraScoreError, SomeFilmsFailedError, UsageError
+from narrascore.parts import SystemSettings
 
 if TYPE_CHECKING:
     from narrascore.job import JobResult, ScoreOptions
@@ -24,28 +25,19 @@ bare -- everything is the name of a film."""
 PATHS_AND_TEXT = ("output", "curve", "prompt", "probe", "music", "adapter", "soundfont")
 
 
-@dataclass(frozen=True)
-class ScoreSettings:
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings(SystemSettings):
     """The settings of `configs/score.yaml`, which says what each of them means."""
 
-    system: str
-    eye: str | None
-    probe: str | None
-    music: str | None
-    adapter: str | None
     output: Path | None
     audio: Literal["mix", "replace", "music-only"] | None
     prompt: str | None
     curve: Path | None
+    curve_gain: float
+    curve_offset: tuple[float, float]
     seed: int
-    device: str
-    dtype: Literal["float32", "bfloat16"]
-    soundfont: Path | None
     stems: bool
     force: bool
-    offline: bool
-    text_guidance: float | None
-    control_guidance: float | None
 
 
 def run(words: Sequence[str]) -> int:
@@ -103,19 +95,7 @@ def _score_all(films: list[Path], settings: ScoreSettings) -> int:
 def _load(settings: ScoreSettings) -> Pipeline:
     from narrascore.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(
-        settings.system,
-        eye=settings.eye,
-        probe=settings.probe,
-        music=settings.music,
-        adapter=settings.adapter,
-        device=settings.device,
-        dtype=settings.dtype,
-        offline=settings.offline,
-        soundfont=settings.soundfont,
-        text_guidance=settings.text_guidance,
-        control_guidance=settings.control_guidance,
-    )
+    return Pipeline.from_settings(settings)
 
 
 def _options(settings: ScoreSettings) -> ScoreOptions:
@@ -126,6 +106,8 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         audio=settings.audio,
         prompt=settings.prompt or "",
         curve_path=settings.curve,
+        curve_gain=settings.curve_gain,
+        curve_offset=settings.curve_offset,
         seed=settings.seed,
         stems=settings.stems,
         force=settings.force,
@@ -163,19 +145,34 @@ def _parser() -> Parser:
     parser.add_argument("--music", metavar="NAME", help="embedded, musicgen, a folder or an id on the hub")
     parser.add_argument("--adapter", metavar="FOLDER", help="a trained adapter")
     parser.add_argument(
+        "--anchor", dest="anchor.reader", metavar="NAME", help="who conceives the music: cinematic, vlm, api or none"
+    )
+    parser.add_argument(
+        "--instruction", dest="anchor.instruction", metavar="NAME",
+        help="how: hmc, the paper's musical schema, or plain, a caption of what is seen",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-steer", dest="steer", action="store_false", help="play the music model alone, without the curve"
+    )
+    parser.add_argument(
         "--audio",
         choices=("mix", "replace", "music-only"),
         help="mix with the film's own sound (default where there is any), replace it, or write no film",
     )
     parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
+    parser.add_argument("--curve-gain", type=float, metavar="G", help="stretch the curve about zero (default 1)")
+    parser.add_argument(
+        "--curve-offset", type=float, nargs=2, metavar=("V", "A"), help="shift valence and arousal (default 0 0)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="another seed is another piece (default 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the music model (default float32)")
-    parser.add_argument("--text-guidance", type=float, metavar="S", help="how much the sentence counts; 1 is plain")
-    parser.add_argument("--control-guidance", type=float, metavar="S", help="how much the curve counts; 1 is plain")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="of the models (default float32)")
+    parser.add_argument("--text-guidance", type=strength, metavar="S", help="how much the sentence counts, or off")
+    parser.add_argument("--control-guidance", type=strength, metavar="S", help="how much the curve counts, or off")
     parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")
     parser.add_argument("--stems", action="store_true", help="one sound file per voice group as well")
     parser.add_argument("--force", action="store_true", help="make everything anew; an edited curve is kept")
-    parser.add_argument("--offline", action="store_true", help="never ask the hub")
+    parser.add_argument("--offline", action="store_true", help="never ask the hub, nor any other host")
+    parser.add_argument("--require-commercial", action="store_true", help="refuse weights without a commercial licence")
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import types
@@ -47,7 +48,7 @@ def _read(hint: Any, value: object, key: str) -> Any:
         kinds = [kind for kind in get_args(hint) if kind is not type(None)]
         if value is None and len(kinds) < len(get_args(hint)):
             return None
-        return _read(kinds[0], value, key)
+        return _read_either(kinds, value, key)
     if is_dataclass(hint) and isinstance(value, Mapping):
         return read_settings(typing.cast(type, hint), value, f"{key}.")
     if get_origin(hint) is Literal:
@@ -64,6 +65,14 @@ def _read(hint: Any, value: object, key: str) -> Any:
         return value
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
     raise UsageError(f"{key} must be {wanted.get(hint, hint)}: got {value!r}")
+
+
+def _read_either(kinds: list[Any], value: object, key: str) -> Any:
+    """By the first kind that takes the value; where none does, the first one says what it wants."""
+    for kind in kinds[1:]:
+        with contextlib.suppress(UsageError):
+            return _read(kind, value, key)
+    return _read(kinds[0], value, key)
 
 
 def _read_tuple(kinds: tuple[Any, ...], value: object, key: str) -> tuple[Any, ...]:

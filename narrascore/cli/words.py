@@ -73,6 +73,11 @@ class Parser(argparse.ArgumentParser):
         return Line(flags, overrides, [word for word in loose if not _is_override(word)] + tail)
 
 
+def strength(word: str) -> float | str:
+    """How much guidance insists: a number, or `off`."""
+    return word if word == "off" else float(word)
+
+
 def _is_override(word: str) -> bool:
     """`seed=3` is a setting, unless a file of that very name is there; `Film=1.mp4` never is: keys are lower case."""
     return bool(KEY_VALUE.match(word)) and not Path(word).exists()

@@ -53,8 +53,7 @@ class LabelledFilm:
     @property
     def known(self) -> NDArray[np.bool_]:
         """`[F]`: seconds whose valence and arousal are both labelled."""
-        known: NDArray[np.bool_] = np.isfinite(self.labels).all(axis=1)
-        return known
+        return np.asarray(np.isfinite(self.labels).all(axis=1))
 
     def clips(self) -> list[tuple[int, int]]:
         """Seconds (start, stop) of its clips of 30 s, one every 15 s, over the labelled part alone.

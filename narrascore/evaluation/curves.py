@@ -51,7 +51,10 @@ class EvaluationCurve:
 
 
 def evaluation_curves(
-    n: int = 24, seed: int = 0, duration_seconds: tuple[int, int] = DURATION_SECONDS
+    n: int = 24,
+    seed: int = 0,
+    duration_seconds: tuple[int, int] = DURATION_SECONDS,
+    anchor: MusicalAnchor | None = None,
 ) -> list[EvaluationCurve]:
     """`n` curves, the same for the same arguments; the first ones do not change when `n` grows.
 
@@ -61,6 +64,7 @@ def evaluation_curves(
         n: how many; at least 20 for a figure to be reported.
         seed: of shapes, values and music.
         duration_seconds: shortest and longest, both included.
+        anchor: of every curve; by default each has that of its style and mean.
 
     Raises:
         UsageError: if there are too few curves for an interval, or they are too short to move.
@@ -83,7 +87,12 @@ def evaluation_curves(
         style = list(STYLES)[index % len(STYLES)]
         curves.append(
             EvaluationCurve(
-                f"curve-{index:02d}", style, shapes, curve, anchor_for(style, curve), int(random.integers(2**31))
+                f"curve-{index:02d}",
+                style,
+                shapes,
+                curve,
+                anchor or anchor_for(style, curve),
+                int(random.integers(2**31)),
             )
         )
     return curves

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from narrascore.anchor import MusicalAnchor
 from narrascore.evaluation.curves import DURATION_SECONDS, evaluation_curves
 from narrascore.evaluation.features import Codes, read_features
 from narrascore.evaluation.figure import draw_tracking
@@ -28,6 +29,7 @@ def run_tracking(
     n: int = 24,
     seed: int = 0,
     duration_seconds: tuple[int, int] = DURATION_SECONDS,
+    anchor: MusicalAnchor | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> tuple[TrackingReport, str]:
@@ -40,6 +42,7 @@ def run_tracking(
         n: how many curves.
         seed: of curves, music, shuffles and bootstrap.
         duration_seconds: shortest and longest curve.
+        anchor: asked for under every curve, instead of each curve's own.
         command: what was typed, for the record.
         progress: told what is being made.
 
@@ -49,7 +52,7 @@ def run_tracking(
     Raises:
         UsageError: if the pipeline's music is not notes.
     """
-    curves = evaluation_curves(n, seed, duration_seconds)
+    curves = evaluation_curves(n, seed, duration_seconds, anchor)
     music = make_music(rows_of(pipeline, composer), curves, out_folder, progress)
     loudness = measure_loudness(music, curves, pipeline, out_folder, progress)
     features = {
@@ -75,6 +78,7 @@ def run_sanity(
     n: int = 24,
     seed: int = 0,
     duration_seconds: tuple[int, int] = DURATION_SECONDS,
+    anchor: MusicalAnchor | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> tuple[SanityReport, str]:
@@ -86,7 +90,7 @@ def run_sanity(
     Raises:
         UsageError: if the pipeline's music is not notes, or there is nothing to compare with.
     """
-    curves = evaluation_curves(n, seed, duration_seconds)
+    curves = evaluation_curves(n, seed, duration_seconds, anchor)
     made = make_music(rows_of(pipeline, composer), curves, out_folder, progress)
     music: dict[str, Sequence[Codes]] = dict(made)
     source = f"{len(corpus)} held-out pieces" if corpus else "the composer's music under the same curves"

@@ -1,21 +1,24 @@
 """What music the whole film asks for, read from its affect, pace and palette: paper 3.4 without a language model.
 
-Every word comes from `narrascore.lexicon`, so the embedded music model knows it.
+Every word of the music comes from `narrascore.lexicon`, so the embedded music model knows it.
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.lexicon import STYLES, Style, nearest_mood, nearest_pace
+from narrascore.perception.anchor_settings import InstructionName
 from narrascore.perception.cinematic import STATE_NAMES
 from narrascore.perception.reading import FilmReading
 
 PALETTE_WEIGHT = 0.25  # a palette that fits or not moves a style by at most this much on the valence-arousal plane
+NAMED_FROM = 0.33  # a look further out than this on its axis is worth a word in a caption
+LITTLE_MOTION, MUCH_MOTION = 0.02, 0.12  # a filmed talking head, and halfway to traffic close by
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Palette:
     cutting: float = 0.0
 
 
+NEUTRAL = Palette()
 # Conventions of film genres, not measurements: low-key and grey for noir and suspense, cold light for electronic
 # scores, full colour for comedy, and so on. Each style differs from its neighbours on the valence-arousal plane.
 PALETTE_OF_STYLE: dict[str, Palette] = {
@@ -46,6 +50,34 @@ PALETTE_OF_STYLE: dict[str, Palette] = {
 }
 
 
+class CinematicAnchorReader:
+    """Reads the anchor off the cinematic eye's states, by fixed rules.
+
+    Args:
+        instruction: `hmc` for the four musical fields, `plain` for a caption of how the film looks.
+    """
+
+    def __init__(self, instruction: InstructionName = "hmc") -> None:
+        self.instruction = instruction
+
+    def __call__(self, reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
+        """What music the whole film asks for; the same film gives the same words."""
+        if self.instruction == "hmc":
+            anchor = conceive_anchor(reading, curve)
+        else:
+            anchor = MusicalAnchor(
+                caption=describe_picture(reading),
+                reader="cinematic",
+                keyframe_seconds=tuple(seconds for seconds, _ in reading.keyframes),
+                notes={"palette": _palette_note(read_palette(reading))},
+            )
+        return replace(anchor, notes={**anchor.notes, "instruction": self.instruction})
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        return {"reader": "cinematic", "instruction": self.instruction}
+
+
 def conceive_anchor(reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
     """Choose genre, instruments, mood and pace for the whole film.
 
@@ -60,13 +92,19 @@ def conceive_anchor(reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
     Raises:
         ValueError: if the reading is another eye's.
     """
-    if reading.states.shape[1] != len(STATE_NAMES):
-        raise ValueError(
-            f"an anchor is conceived from the cinematic eye's {len(STATE_NAMES)} states: the eye {reading.eye!r} gave "
-            f"{reading.states.shape[1]}"
-        )
-    valence, arousal = (float(mean) for mean in curve.values.mean(axis=0, dtype=np.float64))
     palette = read_palette(reading)
+    anchor = conceive_from_curve(curve, palette)
+    return replace(
+        anchor,
+        reader="cinematic",
+        keyframe_seconds=tuple(seconds for seconds, _ in reading.keyframes),
+        notes={**anchor.notes, "palette": _palette_note(palette)},
+    )
+
+
+def conceive_from_curve(curve: AffectCurve, palette: Palette = NEUTRAL) -> MusicalAnchor:
+    """The same from the curve alone, whichever eye it came from, unless a palette is given."""
+    valence, arousal = (float(mean) for mean in curve.values.mean(axis=0, dtype=np.float64))
     name = choose_style(valence, arousal, palette)
     mood = nearest_mood(valence, arousal)
     second_mood = nearest_mood(valence, arousal, skip=frozenset({mood}))
@@ -75,20 +113,41 @@ def conceive_anchor(reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
         instruments=_join(choose_instruments(STYLES[name], valence, arousal)),
         mood=f"{mood} and {second_mood}",
         pace=nearest_pace(arousal),
-        reader="cinematic",
-        keyframe_seconds=tuple(seconds for seconds, _ in reading.keyframes),
-        notes={
-            "style": name,
-            "overall": f"valence {valence:+.2f}, arousal {arousal:+.2f}",
-            "palette": ", ".join(
-                f"{axis} {value:+.2f}" for axis, value in zip(Palette.__annotations__, astuple(palette), strict=True)
-            ),
-        },
+        reader="curve",
+        notes={"style": name, "overall": f"valence {valence:+.2f}, arousal {arousal:+.2f}"},
     )
 
 
+def describe_picture(reading: FilmReading) -> str:
+    """A plain caption of how a film looks, without a word on music: the most that this eye can say.
+
+    Raises:
+        ValueError: if the reading is another eye's.
+    """
+    palette = read_palette(reading)
+    motion = float(reading.states[:, STATE_NAMES.index("motion")].mean(dtype=np.float64))
+    look = [
+        _side(palette.dark, "bright", "dark"),
+        _side(palette.colourful, "muted", "colourful"),
+        _side(palette.warm, "cold-toned", "warm-toned"),
+    ]
+    words = ", ".join(word for word in look if word) or "plain"
+    shots = _side(palette.cutting, "long shots", "short shots") or "shots of middling length"
+    movement = "hardly any" if motion < LITTLE_MOTION else "a lot of" if motion > MUCH_MOTION else "some"
+    return f"A {words} picture in {shots} with {movement} movement."
+
+
 def read_palette(reading: FilmReading) -> Palette:
-    """The film's mean look on four axes, each squeezed into [-1, 1] by fixed constants."""
+    """The film's mean look on four axes, each squeezed into [-1, 1] by fixed constants.
+
+    Raises:
+        ValueError: if the reading is another eye's.
+    """
+    if reading.states.shape[1] != len(STATE_NAMES):
+        raise ValueError(
+            f"a palette is read off the cinematic eye's {len(STATE_NAMES)} states: the eye {reading.eye!r} gave "
+            f"{reading.states.shape[1]}"
+        )
     state = dict(zip(STATE_NAMES, reading.states.mean(axis=0, dtype=np.float64), strict=True))
     warmth = state["hue_cos"] * np.cos(np.pi / 6) + state["hue_sin"] * np.sin(np.pi / 6)
     cuts_hz = state["cuts"]  # one in five seconds is ordinary, one in two seconds is quick
@@ -133,6 +192,17 @@ def _fit(wanted: Palette, seen: Palette) -> float:
     """The mean product over the axes that a style minds, in [-1, 1]; 0 for one that minds none."""
     axes = [(want, see) for want, see in zip(astuple(wanted), astuple(seen), strict=True) if want]
     return float(sum(want * see for want, see in axes)) / max(len(axes), 1)
+
+
+def _side(value: float, low: str, high: str) -> str:
+    """The word for where a value in [-1, 1] lies, or none near the middle."""
+    return high if value > NAMED_FROM else low if value < -NAMED_FROM else ""
+
+
+def _palette_note(palette: Palette) -> str:
+    return ", ".join(
+        f"{axis} {value:+.2f}" for axis, value in zip(Palette.__annotations__, astuple(palette), strict=True)
+    )
 
 
 def _join(names: list[str]) -> str:

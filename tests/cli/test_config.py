@@ -34,6 +34,12 @@ def test_every_system_composes(system: str) -> None:
     assert compose_settings("score", {"system": system}, [], groups=GROUPS)["system"] == system
 
 
+@pytest.mark.parametrize("ablation", files_of("ablation"))
+def test_every_ablation_changes_scoring_or_training(ablation: str) -> None:
+    command = "train_adapter" if ablation.startswith("blocks") else "score"
+    assert compose_settings(command, {}, [f"ablation={ablation}"]) != compose_settings(command, {}, [])
+
+
 @pytest.mark.parametrize("experiment", files_of("experiment"))
 def test_every_experiment_changes_its_command(experiment: str) -> None:
     command = experiment.split("/")[0]
@@ -42,10 +48,11 @@ def test_every_experiment_changes_its_command(experiment: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_experiments_come_last(command: str) -> None:
-    """Or an experiment could not change the command's own values."""
+    """Or an experiment could not change the command's own values, nor an ablation the system's."""
     lines = (CONFIGS / f"{command}.yaml").read_text(encoding="utf-8").splitlines()
     defaults = [line.strip() for line in lines if line.startswith("  - ")]
-    assert defaults[-2:] == ["- _self_", "- experiment: null"]
+    after = defaults[defaults.index("- _self_") + 1 :]
+    assert after in (["- experiment: null"], ["- ablation: null", "- experiment: null"])
 
 
 def test_a_word_and_a_flag_both_beat_the_file() -> None:

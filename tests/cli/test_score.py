@@ -16,7 +16,7 @@ from narrascore.job import ScoreOptions
 
 def test_every_key_is_a_flag_and_every_flag_is_a_key() -> None:
     keys = set(compose_settings("score", {}, []))
-    flags = {action.dest for action in _parser()._actions} - {"help", "words"}
+    flags = {action.dest.split(".")[0] for action in _parser()._actions} - {"help", "words"}
     assert flags == keys == {field.name for field in fields(ScoreSettings)}
 
 

@@ -26,6 +26,7 @@ class Outer:
     epochs: tuple[int, ...] = (1,)
     inner: Inner = Inner()
     span: tuple[int, int] = (0, 1)
+    guidance: float | Literal["off"] | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -36,6 +37,10 @@ def test_values_come_out_as_the_annotations_say() -> None:
     values = {"seed": 3, "audio": "mix", "output": "x y", "epochs": [4, 5], "inner": {"rate_hz": 2}}
     assert read_settings(Outer, values) == Outer(3, "mix", False, Path("x y"), (4, 5), Inner(2.0))
     assert read_settings(Outer, {"seed": 3, "audio": None, "output": None}) == Outer(3)
+    for guidance in (2.5, "off", None):
+        assert read_settings(Outer, {"seed": 3, "guidance": guidance}).guidance == guidance
+    with pytest.raises(UsageError, match="guidance must be a number"):
+        read_settings(Outer, {"seed": 3, "guidance": "on"})
 
 
 @pytest.mark.parametrize(

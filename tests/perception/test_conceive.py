@@ -7,7 +7,16 @@ from narrascore.affect import AffectCurve
 from narrascore.lexicon import FILLERS, INSTRUMENTS, PACES, STYLES, vocabulary
 from narrascore.perception.cinematic import STATE_NAMES
 from narrascore.perception.cinematic_probe import CinematicProbe
-from narrascore.perception.conceive import PALETTE_OF_STYLE, Palette, choose_instruments, choose_style, conceive_anchor
+from narrascore.perception.conceive import (
+    PALETTE_OF_STYLE,
+    CinematicAnchorReader,
+    Palette,
+    choose_instruments,
+    choose_style,
+    conceive_anchor,
+    conceive_from_curve,
+    describe_picture,
+)
 from narrascore.perception.reading import FilmReading
 
 
@@ -76,3 +85,31 @@ def test_instruments_follow_the_affect() -> None:
 def test_another_eyes_reading_is_refused() -> None:
     with pytest.raises(ValueError, match="cinematic eye"):
         conceive_anchor(FilmReading(np.zeros((2, 4), np.float32), "vlm"), AffectCurve(np.zeros((2, 2), np.float32)))
+
+
+def test_the_curve_alone_gives_the_words_of_a_film_that_looks_like_nothing_in_particular() -> None:
+    for name, style in STYLES.items():
+        anchor = conceive_from_curve(AffectCurve(np.array([style.affect], np.float32)))
+        assert (anchor.genre, anchor.notes["style"], anchor.reader) == (style.phrase, name, "curve")
+
+
+def test_a_plain_caption_says_how_the_film_looks_and_nothing_of_music() -> None:
+    def film(**state: float) -> FilmReading:
+        typical = {"brightness": 0.36, "saturation": 0.14, "motion": 0.05, "cuts": 0.2}
+        row = [{**typical, **state}.get(name, 0.0) for name in STATE_NAMES]
+        return FilmReading(np.array([row] * 4, np.float32), "cinematic")
+
+    assert describe_picture(film()) == "A plain picture in shots of middling length with some movement."
+    assert describe_picture(film(brightness=0.1, saturation=0.02, hue_cos=-0.1, motion=0.01, cuts=0.02)) == (
+        "A dark, muted, cold-toned picture in long shots with hardly any movement."
+    )
+    assert describe_picture(film(brightness=0.7, saturation=0.4, hue_cos=0.3, motion=0.3, cuts=1.0)) == (
+        "A bright, colourful, warm-toned picture in short shots with a lot of movement."
+    )
+    heard = {word for phrase in [*INSTRUMENTS, *PACES, *STYLES] for word in phrase.split()}
+    generator = np.random.default_rng(1)
+    for _ in range(50):
+        reading = random_film(generator)
+        anchor = CinematicAnchorReader("plain")(reading, CinematicProbe()(reading.states))
+        assert anchor.caption == describe_picture(reading)
+        assert not set(anchor.caption.lower().strip(".").replace(",", "").split()) & (heard - FILLERS - {"and"})
