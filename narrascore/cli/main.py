@@ -16,10 +16,11 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 # Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
 }
-EXTRAS = {"train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {"train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from narrascore.evaluation.tables import Table, provenance, write_report, yes_no
 from narrascore.perception.cinematic import STATE_NAMES
 from narrascore.perception.probe import AffectProbe
 from narrascore.perception.states import ReadFilm
-from narrascore.perception.training import DIMENSIONS, ProbeTrainingSettings, Progress, train_probe
+from narrascore.perception.training import DIMENSIONS, MONITOR, ProbeTrainingSettings, Progress, train_probe
 
 PROBE, MEAN, SHUFFLED, LINEAR = "probe", "mean predictor", "shuffled labels", "brightness and motion"
 LINEAR_COLUMNS = ("brightness", "contrast_change", "motion", "cuts")
@@ -119,6 +120,21 @@ def run_probe_report(
     title = "Does the probe read affect?"
     text = write_report(settings.out, "report", title, [_table(report)], _records(report), repeat)
     return report, text
+
+
+def run_primer_report(probes: Mapping[str, AffectProbe], out: Path, seed: int, command: str = "") -> str:
+    """Primers side by side, by the validation CCC of the probes trained on them: writes `primers.md`, `.csv`, `.json`.
+
+    Returns:
+        The Markdown.
+    """
+    ranked = sorted(probes, key=lambda name: -probes[name].about["metrics"][MONITOR])
+    keys = (MONITOR, *(f"{MONITOR}_{dimension}" for dimension in DIMENSIONS), "best_epoch")
+    records = [{"primer": name, **{key: probes[name].about["metrics"][key] for key in keys}} for name in ranked]
+    rows = [[name, *(f"{probes[name].about['metrics'][key]:.3g}" for key in keys)] for name in ranked]
+    note = "CCC over all labelled seconds of the validation films, of each training's best epoch (counted from 0)."
+    table = Table("Primers", ["primer", "CCC", *(f"{dimension} CCC" for dimension in DIMENSIONS), "epoch"], rows, note)
+    return write_report(out, "primers", "Which primer?", [table], records, provenance(command, seed, len(probes)))
 
 
 def read_curve(probe: AffectProbe, film: ReadFilm) -> NDArray[np.float32]:

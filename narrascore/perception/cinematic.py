@@ -85,7 +85,7 @@ class CinematicEye:
 
     def describe(self) -> dict[str, object]:
         """What its states depend on, for caches and for the probes that are trained on them."""
-        return {"name": self.name, "rate_hz": RATE_HZ, "height": HEIGHT, "states": list(STATE_NAMES)}
+        return {"eye": self.name, "rate_hz": RATE_HZ, "height": HEIGHT, "states": list(STATE_NAMES)}
 
 
 class _Look(NamedTuple):

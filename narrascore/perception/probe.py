@@ -17,8 +17,10 @@ from narrascore.affect import AffectCurve
 from narrascore.checkpoint import load_part, save_part
 from narrascore.errors import InputError
 
-EYE_ITSELF = ("name", "model", "revision")
+EYE_ITSELF = ("eye", "vlm", "revision")
 """What of an eye's description tells it from another eye; the rest is the mode in which it looks."""
+NEITHER = ("dtype", "licence")
+"""What may differ: it moves the states' last digits at most."""
 
 
 class AffectProbe(nn.Module):
@@ -228,10 +230,16 @@ def _require_eye(folder: Path, trained: object, asked: Mapping[str, object], all
     if not isinstance(trained, Mapping):
         raise InputError(f"probe in {folder.name}: does not say which eye it was trained with; train it again")
     asked = json.loads(json.dumps(asked))  # as it would have been written
-    differing = [key for key in {**trained, **asked} if trained.get(key) != asked.get(key)]
+    keys = [key for key in {**trained, **asked} if key not in NEITHER]
+    differing = [key for key in keys if trained.get(key) != asked.get(key)]
     itself = [key for key in differing if key in EYE_ITSELF]
     if not differing or (allow_mode_mismatch and not itself):
         return
-    has, wants = (", ".join(f"{key} {eye.get(key)!r}" for key in differing) for eye in (trained, asked))
+    has, wants = (", ".join(f"{key} {_short(eye.get(key))}" for key in differing) for eye in (trained, asked))
     way_out = "train a probe for this eye" if itself else "look in that mode, train a probe for this one, or allow it"
     raise InputError(f"probe in {folder.name}: trained with {has}, but the eye at hand has {wants}; {way_out}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:56]} ..."

@@ -60,17 +60,14 @@ class ReadFilm:
         return np.concatenate([self.film.labels[start:stop] for start, stop in self.reading.windows])
 
     def clips(self) -> list[tuple[int, int]]:
-        """Rows (start, stop) of its training clips.
+        """Rows (start, stop) of its training clips: 30 s every 15 s of the labelled part of each window.
 
-        An eye that reads in windows of seconds has seen no further than each: its windows are the clips. One that
-        read the film in one go has its clips cut out of it, 30 s every 15 s. Clips without a label are left out.
+        A window of 30 s is one clip; one that spans the film, or a stretch of it, has its clips cut out of it.
         """
-        if len(self.reading.windows) == 1:
-            return self.film.clips()
-        clips, row, known = [], 0, self.film.known
+        clips, row = [], 0
         for start, stop in self.reading.windows:
-            if known[start:stop].any():
-                clips.append((row, row + stop - start))
+            part = replace(self.film, labels=self.film.labels[start:stop])
+            clips += [(row + first, row + last) for first, last in part.clips()]
             row += stop - start
         return clips
 

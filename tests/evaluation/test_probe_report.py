@@ -80,7 +80,7 @@ def test_shuffling_gives_every_film_another_ones_labels_within_its_split(films: 
 
 def test_the_report_tells_a_probe_from_chance_and_from_brightness(films: list[ReadFilm], tmp_path: Path) -> None:
     settings = ProbeTrainingSettings(tmp_path, width=32, epochs=30, patience=10, learning_rate=0.01)
-    probe = train_probe(films, settings, {"eye": {"name": "cinematic"}})
+    probe = train_probe(films, settings, {"eye": {"eye": "cinematic"}})
     report, text = run_probe_report(probe, films, films, settings, command="as typed")
     assert list(report.curves) == [PROBE, MEAN, SHUFFLED, LINEAR]
     for dimension in ("valence", "arousal"):

@@ -14,7 +14,10 @@ from narrascore.affect import AffectCurve
 from narrascore.errors import InputError
 from narrascore.perception.probe import AffectProbe, ProbeEnsemble, affect_loss, clip_towards_inside
 
-EYE = {"name": "vlm", "model": "a/b", "revision": "1", "primer": "Feel.", "mode": "windows", "frame_pixels": [420, 224]}
+EYE = {
+    "eye": "vlm", "vlm": "a/b", "revision": "1", "dtype": "bfloat16", "primer": "Feel.", "mode": "windows",
+    "size": [420, 224],
+}  # fmt: skip
 
 
 def probe_of(seed: int = 0, width: int = 5, hidden: int = 7) -> AffectProbe:
@@ -102,10 +105,11 @@ def test_a_probe_is_refused_for_another_mode_unless_allowed_and_for_another_eye_
         with pytest.raises(InputError, match=f"{key} '{EYE[key]}'.*{key} '{value}'"):
             AffectProbe.load(tmp_path, {**EYE, key: value})
         AffectProbe.load(tmp_path, {**EYE, key: value}, allow_mode_mismatch=True)
-    for key, value in (("name", "cinematic"), ("model", "c/d"), ("revision", "2")):
+    for key, value in (("eye", "cinematic"), ("vlm", "c/d"), ("revision", "2")):
         with pytest.raises(InputError, match=f"{key} '{EYE[key]}'.*{key} '{value}'"):
             AffectProbe.load(tmp_path, {**EYE, key: value}, allow_mode_mismatch=True)
-    AffectProbe.load(tmp_path, {**EYE, "frame_pixels": (420, 224)})  # JSON knows no tuples
+    AffectProbe.load(tmp_path, {**EYE, "size": (420, 224)})  # JSON knows no tuples
+    AffectProbe.load(tmp_path, {**EYE, "dtype": "float32"})  # the last digits are no other mode
 
 
 def test_a_damaged_probe_is_an_input_error(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from narrascore.perception.reading import FilmReading
 from narrascore.perception.states import ReadFilm
 from narrascore.perception.training import ClipModule, ProbeTraining, ProbeTrainingSettings, train_probe
 
-EYE = {"name": "test"}
+EYE = {"eye": "test"}
 
 
 def read_film(index: int, split: str, seconds: int = 48) -> ReadFilm:

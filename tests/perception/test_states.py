@@ -93,7 +93,12 @@ def test_each_row_of_each_window_has_its_seconds_label_and_windows_fade_to_one_c
     np.testing.assert_array_equal(read.cross_fade(read.row_labels)[:8], labels[:8])
     labels[4:] = np.nan
     unlabelled = ReadFilm(LabelledFilm("a", Path("a"), labels, "train"), read.reading)
-    assert unlabelled.clips() == [(0, 8)], "a window without a label is no clip"
+    assert unlabelled.clips() == [(0, 4)], "what has no label is in no clip"
+    long = ReadFilm(
+        LabelledFilm("b", Path("b"), np.zeros((100, 2), np.float32), "train"),
+        FilmReading(np.zeros((100, 1), np.float32), "vlm", windows=((0, 70), (70, 100))),
+    )
+    assert long.clips() == [(0, 30), (15, 45), (30, 60), (40, 70), (70, 100)], "no clip runs over a window's end"
 
 
 def test_labels_and_film_may_differ_in_length(films: list[LabelledFilm], tmp_path: Path) -> None:
