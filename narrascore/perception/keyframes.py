@@ -15,10 +15,11 @@ TIME_WEIGHT = 0.1  # so that a film which hardly changes is still shown from its
 class KeyframePicker:
     """Keeps at most `limit` pictures of a stream that are unlike each other.
 
-    The rule: the distance of two pictures is the root mean square difference of their 4 x 4 mean colours (0 to 1), plus
-    a tenth of the time between them as a share of the film so far. Each offered picture is taken in; where that makes
-    one too many, the closest pair is found and of its two the one with the nearer other neighbour goes (the later one
-    where both are equal). Memory is `limit + 1` pictures, whatever the film's length.
+    The rule: the distance of two pictures is the root mean square difference of their 4 x 4 mean colours (0 to 1), or
+    the cosine distance of their feature vectors where the eye has some (0 to 2), plus a tenth of the time between them
+    as a share of the film so far. Each offered picture is taken in; where that makes one too many, the closest pair is
+    found and of its two the one with the nearer other neighbour goes (the later one where both are equal). Memory is
+    `limit + 1` pictures, whatever the film's length.
     """
 
     def __init__(self, limit: int = MAX_KEYFRAMES) -> None:
@@ -26,21 +27,24 @@ class KeyframePicker:
             raise ValueError(f"limit must be at least one picture: got {limit}; the paper uses 32 at most")
         self._limit = limit
         self._kept: list[tuple[float, NDArray[np.uint8]]] = []
-        self._colours = np.zeros((0, GRID * GRID * 3), dtype=np.float32)
+        self._looks: list[NDArray[np.float32]] = []
 
-    def offer(self, seconds: float, image: NDArray[np.uint8]) -> None:
+    def offer(self, seconds: float, image: NDArray[np.uint8], feature: NDArray[np.float32] | None = None) -> None:
         """Show the picker a picture; times must not go back.
 
         Args:
             seconds: film time.
             image: `[H, W, 3]` uint8 RGB; copied, if it is kept.
+            feature: `[D]`, what an eye makes of the picture: with every picture of a film, or with none.
         """
         self._kept.append((seconds, image))
-        self._colours = np.vstack([self._colours, _mean_colours(image)])
-        dropped = _most_redundant(self._colours, [kept for kept, _ in self._kept]) if self._is_full() else None
-        if dropped is not None:
-            del self._kept[dropped]
-            self._colours = np.delete(self._colours, dropped, axis=0)
+        self._looks.append(_mean_colours(image) if feature is None else _unit(feature))
+        dropped = None
+        if self._is_full():
+            looks = np.stack(self._looks)
+            difference = _colour_difference(looks) if feature is None else 1 - looks @ looks.T
+            dropped = _most_redundant(difference, [kept for kept, _ in self._kept])
+            del self._kept[dropped], self._looks[dropped]
         if dropped != len(self._kept):
             self._kept[-1] = (seconds, image.copy())
 
@@ -64,10 +68,19 @@ def _mean_colours(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return colours
 
 
-def _most_redundant(colours: NDArray[np.float32], times: list[float]) -> int:
+def _unit(feature: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = (feature / max(float(np.linalg.norm(feature)), 1e-9)).astype(np.float32)
+    return unit
+
+
+def _colour_difference(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    difference: NDArray[np.float32] = np.sqrt(np.square(colours[:, None] - colours[None]).mean(axis=2))
+    return difference
+
+
+def _most_redundant(difference: NDArray[np.float32], times: list[float]) -> int:
     seconds = np.array(times)
     span = max(seconds[-1] - seconds[0], 1e-9)
-    difference = np.sqrt(np.square(colours[:, None] - colours[None]).mean(axis=2))
     distance = difference + TIME_WEIGHT * np.abs(seconds[:, None] - seconds[None]) / span
     np.fill_diagonal(distance, np.inf)
     first, second = sorted(np.unravel_index(np.argmin(distance), distance.shape))

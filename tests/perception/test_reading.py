@@ -88,3 +88,15 @@ def test_small_limits_hold(limit: int) -> None:
     for second in range(5):
         picker.offer(second, plain(40 * second))
     assert len(picker.keyframes()) == limit
+
+
+def test_features_decide_where_an_eye_has_some() -> None:
+    picker = KeyframePicker(limit=8)
+    rare = {37: 1, 150: 2, 333: 3}
+    for second in range(500):
+        feature = np.eye(4, dtype=np.float32)[rare.get(second, 0)] * (1 + second % 7)  # length means nothing
+        picker.offer(second, plain(0), feature)
+    times = [seconds for seconds, _ in picker.keyframes()]
+    assert len(times) == 8
+    assert times == sorted(times)
+    assert set(rare) < set(times)
