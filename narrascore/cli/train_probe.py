@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from narrascore.cli.words import Parser
-from narrascore.errors import UsageError
+from narrascore.errors import ModelUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from narrascore.perception.probe import AffectProbe
@@ -30,13 +30,14 @@ class EyeSettings:
     """Which eye looks, and how: `configs/train_probe.yaml` says what each of them means."""
 
     eye: Literal["cinematic", "vlm"]
-    vlm: str
+    vlm: Path | None
     dtype: Literal["bfloat16", "float32"]
     device: str
     mode: Literal["windows", "streaming"]
     window_seconds: int
     overlap_seconds: int
     frame_pixels: int
+    max_frames: int | None
 
 
 def run(words: Sequence[str]) -> int:
@@ -71,9 +72,10 @@ def run(words: Sequence[str]) -> int:
         def chance(epochs: int, ccc: float) -> None:
             bars.show("training on shuffled labels", epochs, first.training.epochs)
 
+        look = _find_eye(first.eye)
         readings = {}
         for primer, chosen in zip(primers, settings, strict=True):
-            eye = _build_eye(chosen.eye, chosen.primer)
+            eye = look(chosen.primer)
             readings[primer] = read_states(films, eye, chosen.states, watched)
             place = first.training.out / "primers" / primer if len(primers) > 1 else first.training.out
             about = {"data": chosen.data["name"], "films": len(films), "eye": eye.describe()}
@@ -124,24 +126,28 @@ def _compose(flags: Mapping[str, object], overrides: Sequence[str]) -> _Chosen:
     )  # fmt: skip
 
 
-def _build_eye(settings: EyeSettings, primer: str) -> Eye:
-    from narrascore.perception.cinematic import CinematicEye
-
+def _find_eye(settings: EyeSettings) -> Callable[[str], Eye]:
+    """Primer -> the eye that has it; a VLM is loaded once for all primers."""
     if settings.eye == "cinematic":
-        return CinematicEye()
+        from narrascore.perception.cinematic import CinematicEye
+
+        return lambda primer: CinematicEye()
+    if settings.vlm is None:
+        raise ModelUnavailableError("eye=vlm needs the folder of a VideoLLaMA3 checkpoint: give it by vlm=FOLDER")
     import torch
 
     from narrascore.perception.vlm import FrozenVLM
     from narrascore.perception.vlm_eye import VlmEye
 
     vlm = FrozenVLM.from_pretrained(settings.vlm, dtype=getattr(torch, settings.dtype), device=settings.device)
-    return VlmEye(
+    return lambda primer: VlmEye(
         vlm,
         primer,
         mode=settings.mode,
         window_seconds=settings.window_seconds,
         overlap_seconds=settings.overlap_seconds,
         frame_pixels=settings.frame_pixels,
+        max_frames=settings.max_frames,
     )
 
 

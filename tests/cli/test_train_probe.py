@@ -53,6 +53,7 @@ def test_a_list_of_primers_takes_turns_and_a_text_with_commas_is_one() -> None:
         (["eye=both"], 2, "eye is one of cinematic, vlm"),
         (["dropout=1.5"], 2, "dropout must be in [0, 1)"),
         (["lambda=much"], 2, "l1_weight must be a number"),
+        (["eye=vlm", "data.root=FILMS"], 4, "give it by vlm=FOLDER"),
         (["data=composer"], 2, "give data.root"),
         (["data.count=3"], 2, "data.count must be at least 5"),
         (["data.root=/none such"], 3, "prepare one first"),
@@ -61,8 +62,10 @@ def test_a_list_of_primers_takes_turns_and_a_text_with_commas_is_one() -> None:
     ],
 )
 def test_what_cannot_be_done_is_said(
-    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    make_films(tmp_path, 1, 1)
+    words = [word.replace("FILMS", str(tmp_path)) for word in words]
     assert main(["train-probe", *words]) == code
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
