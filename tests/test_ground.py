@@ -23,9 +23,9 @@ PACKAGE = ROOT / "narrascore"
 # A room may import from its own level and from lower ones. Perception and synthesis share a level and a shut door.
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
-    **dict.fromkeys(("media", "data"), 1),
+    **dict.fromkeys(("media", "data", "files"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
-    **dict.fromkeys(("files", "units", "manifest", "workshop", "rendering", "page", "parts", "systems"), 3),
+    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "job", "report"), 3),
     **dict.fromkeys(("cli",), 4),
 }

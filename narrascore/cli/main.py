@@ -17,11 +17,12 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
+    "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
-EXTRAS = {"prepare": "data", "train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -86,6 +86,21 @@ def ratio_of_groups(
         return NOTHING
     ends = _ratio_ends(_resamples(len(top), seed) @ top, _resamples(len(bottom), seed + 1) @ bottom)
     return Estimate(float(top.mean() / bottom.mean()), *ends, len(top))
+
+
+def statistic_of_pieces(
+    sums: NDArray[np.float64], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], seed: int = 0
+) -> Estimate:
+    """A statistic over all parts of all pieces, such as a correlation over their seconds; pieces resampled whole.
+
+    Args:
+        sums: `[n, k]`: for each piece, the k sums over its parts that the statistic is made of.
+        statistic: sums `[..., k]` -> `[...]`.
+    """
+    if len(sums) == 0:
+        return NOTHING
+    draws = statistic(len(sums) * (_resamples(len(sums), seed) @ sums))
+    return Estimate(float(statistic(sums.sum(axis=0))), *_ends(draws), len(sums))
 
 
 @lru_cache(maxsize=8)

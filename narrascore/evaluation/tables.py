@@ -15,7 +15,7 @@ from pathlib import Path
 import narrascore
 from narrascore.files import write_text
 
-LIBRARIES = ("torch", "transformers", "numpy", "muspy")
+LIBRARIES = ("torch", "transformers", "numpy", "muspy", "pytorch-lightning")
 DASH = "-"
 
 

@@ -15,6 +15,7 @@ import av
 from av.video.frame import VideoFrame
 
 from narrascore.errors import InputError
+from narrascore.files import digest
 from narrascore.media.frames import Frame as Frame
 from narrascore.media.frames import quarter_turns, read_frames
 from narrascore.media.opening import MAX_PIXELS, codec_of, open_container, require_regular_file
@@ -172,6 +173,11 @@ class Film:
                 file.seek(offset)
                 digest.update(file.read(FINGERPRINT_BYTES))
         return {"name": self.path.name, "size_bytes": size, "sha256_parts": digest.hexdigest()}
+
+    @property
+    def key(self) -> str:
+        """The film's identity as one word: the same for the same bytes, wherever they lie."""
+        return digest({name: value for name, value in self.identity().items() if name != "name"})
 
     def warn(self, line: str) -> None:
         """Note an oddity once; the same words with other numbers replace the earlier ones."""

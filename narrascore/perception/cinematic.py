@@ -83,6 +83,10 @@ class CinematicEye:
             progress(1.0)
         return FilmReading(seconds.finish(), self.name, picker.keyframes())
 
+    def describe(self) -> dict[str, object]:
+        """What its states depend on, for caches and for the probes that are trained on them."""
+        return {"eye": self.name, "rate_hz": RATE_HZ, "height": HEIGHT, "states": list(STATE_NAMES)}
+
 
 class _Look(NamedTuple):
     """One picture's measures."""
