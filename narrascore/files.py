@@ -7,6 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from narrascore.media.output import replacing
 
 WHOLE_BYTES, END_BYTES = 2**26, 2**20
@@ -23,6 +26,12 @@ def digest(value: object) -> str:
     """sha256 of a value as canonical JSON: equal values have equal digests on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def array_digest(array: NDArray[np.generic]) -> str:
+    """sha256 of an array's shape, type and values."""
+    about = f"{array.shape} {array.dtype}".encode()
+    return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def fingerprint(path: Path) -> str | None:

@@ -17,13 +17,13 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError, InterruptedJobError, UsageError
-from narrascore.files import digest, fingerprint, replace_folder, write_text
+from narrascore.files import array_digest, digest, fingerprint, replace_folder, write_text
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
 from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
-from narrascore.pipeline import Pipeline, anchor_warnings, array_digest, film_key
+from narrascore.pipeline import Pipeline, anchor_warnings, film_key
 from narrascore.rendering import (
     AUDIO_MODES,
     AudioMode,
@@ -327,10 +327,13 @@ class _Job:
         musicgen = self.pipeline.musicgen
         total = frames_to_cover(self.film.duration_seconds, musicgen.frame_rate_hz)
         windows = continuation_windows(total, musicgen.window_frames, musicgen.prompt_frames)
-        keyframes = self.reading.keyframes
+        keyframes, spread = self.reading.keyframes, None
+        if self.manifest.data["made_from"]["curve.csv"]["source"] == "eye":
+            spread = self.pipeline.read_spread(self.reading)
         with self._stage("figure", [path]):
             draw_figure(
                 path, self.folder / "music.wav", curve, keyframes, title=anchor.sentence,
+                spread=None if spread is None else spread * abs(self.options.curve_gain),
                 duration_seconds=float(self.film.duration_seconds),
                 border_seconds=[window.new_start / musicgen.frame_rate_hz for window in windows[1:]],
             )  # fmt: skip

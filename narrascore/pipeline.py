@@ -7,7 +7,6 @@ film --read--> states --read_affect--> curve --------------+
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +20,12 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import UsageError
-from narrascore.files import digest
+from narrascore.files import array_digest, digest
 from narrascore.media.film import Film
 from narrascore.parts import SystemSettings
 from narrascore.perception.anchor_reader import AnchorReader
 from narrascore.perception.reading import FilmReading
+from narrascore.perception.states import Eye
 from narrascore.rendering import render_music
 from narrascore.score import Score
 from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
@@ -40,13 +40,14 @@ ComposeProgress = Callable[[int, int], None]
 """(frames composed, frames in all)."""
 
 
-class Eye(Protocol):
-    """What looks at the picture; it states the rate and the size that it wants."""
+class Probe(Protocol):
+    """What reads an eye's states. One that also has `spread` says how unsure it is, `[n, 2]`."""
 
-    name: str
+    def __call__(self, states: NDArray[np.float32], /) -> AffectCurve:
+        """A window's states `[n, D]` -> its curve, a row a second (Eq. 3)."""
 
-    def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
-        """States second by second, and the keyframes."""
+    def describe(self) -> dict[str, object]:
+        """For the manifest, and to tell one probe's curve from another's."""
 
 
 class Pipeline:
@@ -65,7 +66,7 @@ class Pipeline:
     def __init__(
         self,
         eye: Eye,
-        probe: Callable[[NDArray[np.float32]], AffectCurve],
+        probe: Probe,
         conceive: AnchorReader,
         musicgen: FrozenMusicGen,
         adapter: AffectAdapter | None = None,
@@ -138,6 +139,13 @@ class Pipeline:
         """Valence and arousal per second, the windows cross-faded to one curve (paper 3.3 and 3.6)."""
         pieces = [(start, self.probe(states).values) for start, states in reading.by_window()]
         return AffectCurve(overlap_add(pieces, len(reading)))
+
+    def read_spread(self, reading: FilmReading) -> NDArray[np.float32] | None:
+        """How unsure the probe is of each second, as a standard deviation `[F, 2]`; None if it cannot say."""
+        spread = getattr(self.probe, "spread", None)
+        if spread is None:
+            return None
+        return overlap_add([(start, spread(states)) for start, states in reading.by_window()], len(reading))
 
     def read_anchor(self, reading: FilmReading, curve: AffectCurve) -> MusicalAnchor:
         """What music the whole film asks for (paper 3.4)."""
@@ -230,8 +238,8 @@ class Pipeline:
         """The parts, for the manifest: what each is, where its weights come from, under which licence."""
         return {
             "system": self.system,
-            "eye": self.eye.name,
-            "probe": type(self.probe).__name__,
+            "eye": self.eye.describe(),
+            "probe": self.probe.describe(),
             "anchor": self.conceive.describe(),
             "music": {**self.musicgen.describe(), "sampling": dataclasses.asdict(self.musicgen.sampling)},
             "adapter": describe_adapter(self.adapter),
@@ -249,12 +257,6 @@ class Pipeline:
 def film_key(film: Film) -> str:
     """The film's identity as one word: the same for the same bytes, wherever they lie."""
     return digest({name: value for name, value in film.identity().items() if name != "name"})
-
-
-def array_digest(array: NDArray[np.generic]) -> str:
-    """sha256 of an array's shape, type and values."""
-    about = f"{array.shape} {array.dtype}".encode()
-    return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:

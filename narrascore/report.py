@@ -28,6 +28,9 @@ STRIP_SHARE, WIDEST_ASPECT = 0.92, 3 / 2
 """How much of the strip's height the pictures take, and beyond which width over height their sides are cut."""
 
 
+VALENCE, AROUSAL = "#1f6fb4", "#c8481d"
+
+
 def draw_figure(
     path: Path,
     music: Path,
@@ -37,6 +40,7 @@ def draw_figure(
     duration_seconds: float,
     title: str,
     border_seconds: list[float],
+    spread: NDArray[np.float32] | None = None,
 ) -> None:
     """Draw keyframes, curve and mel spectrogram above one another as a PNG.
 
@@ -48,6 +52,7 @@ def draw_figure(
         duration_seconds: of the film.
         title: the anchor's sentence.
         border_seconds: where the windows' new parts begin.
+        spread: how unsure the curve is, as a standard deviation `[F, 2]` of each second: drawn as a band.
     """
     figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -55,6 +60,8 @@ def draw_figure(
     # A user's sentence may hold a dollar sign, which is no formula here.
     figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=13, parse_math=False)
     _draw_curve(felt, curve, duration_seconds)
+    if spread is not None:
+        _draw_band(felt, curve, spread)
     bands = mel_spectrogram(music, duration_seconds)
     image = heard.imshow(
         bands, origin="lower", aspect="auto", cmap="magma", extent=(0, duration_seconds, 0, MEL_BANDS),
@@ -159,13 +166,21 @@ def _draw_keyframes(axes: Any, keyframes: list[tuple[float, NDArray[np.uint8]]],
     axes.set_ylim(0, 1)
 
 
+def _draw_band(axes: Any, curve: AffectCurve, spread: NDArray[np.float32]) -> None:
+    seconds = np.arange(len(spread))
+    values = curve.at(seconds)
+    for column, colour in ((1, AROUSAL), (0, VALENCE)):
+        low, high = values[:, column] - spread[:, column], values[:, column] + spread[:, column]
+        axes.fill_between(seconds, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
 def _draw_curve(axes: Any, curve: AffectCurve, duration_seconds: float) -> None:
     points = min(len(curve), MAX_COLUMNS)
     seconds = np.linspace(0, duration_seconds, max(points, 2))
     values = curve.at(seconds)
     axes.axhline(0, color="lightgrey", linewidth=1)
-    axes.plot(seconds, values[:, 1], color="#c8481d", linewidth=1.8, label="arousal")
-    axes.plot(seconds, values[:, 0], color="#1f6fb4", linewidth=1.8, label="valence")
+    axes.plot(seconds, values[:, 1], color=AROUSAL, linewidth=1.8, label="arousal")
+    axes.plot(seconds, values[:, 0], color=VALENCE, linewidth=1.8, label="valence")
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
     axes.set_ylabel("affect curve")

@@ -9,11 +9,14 @@ import torch
 from tqdm import tqdm
 
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
+from narrascore.eyes import VLM, load_probe, load_vlm, look_with, vlm_source
 from narrascore.hub import refuse_unless_commercial
 from narrascore.parts import SystemSettings
 from narrascore.perception.anchor_reader import AnchorReader, load_anchor_reader
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
+from narrascore.perception.probe import AffectProbe, ProbeEnsemble
+from narrascore.perception.vlm_eye import VlmEye
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
@@ -22,6 +25,8 @@ from narrascore.synthesis.score_codec import ScoreCodec
 MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
 SYSTEMS = {"embedded": "embedded", "paper": "musicgen"}
 """System -> its music."""
+EYES = {"embedded": "cinematic", "paper": "vlm"}
+"""System -> its eye."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -29,8 +34,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class Parts:
     """What a pipeline is built from, under the names of its arguments."""
 
-    eye: CinematicEye
-    probe: CinematicProbe
+    eye: CinematicEye | VlmEye
+    probe: CinematicProbe | AffectProbe | ProbeEnsemble
     conceive: AnchorReader
     musicgen: FrozenMusicGen
     adapter: AffectAdapter | None
@@ -49,38 +54,42 @@ def load_parts(settings: SystemSettings) -> Parts:
     name = settings.system
     if name not in SYSTEMS and not Path(name).is_dir():
         raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
+    asked_eye = settings.eye or EYES.get(name, "cinematic")
+    reader = settings.anchor.reader or ("cinematic" if asked_eye == "cinematic" else "vlm")
+    watcher = vlm_source(asked_eye) or (VLM if reader == "vlm" else None)
     music = settings.music or SYSTEMS.get(name, name)
     source = MUSIC.get(music, music)
     if settings.require_commercial:
-        refuse_unless_commercial([source])
-    eye, probe = settings.eye, settings.probe
-    if eye not in (None, "cinematic", "vlm"):
-        raise UsageError(f"eye {eye!r}: choose cinematic or vlm")
-    if eye == "vlm" or probe is not None:
-        what = (
-            "the eye vlm (VideoLLaMA3)" if eye == "vlm" else f"the trained probe in {probe}, which needs the eye vlm,"
-        )
-        raise ModelUnavailableError(f"{what} is not in this version; use the eye cinematic, which needs no weights")
-    if name == "paper" and eye is None:
-        warnings.append(
-            "the paper's eye (VideoLLaMA3) is not in this version: the eye cinematic reads the film instead"
-        )
+        refuse_unless_commercial([source] if watcher is None else [watcher, source])
     device = choose_device(settings.device)
+    vlm = load_vlm(watcher, settings.vlm, device=device, offline=settings.offline) if watcher else None
+    if asked_eye != "cinematic" and settings.probe is None:
+        warnings.append(
+            f"no trained probe for the eye {asked_eye}: the eye cinematic reads the curve instead; train one with "
+            "scripts/train_probe.py and give its folder by --probe"
+        )
+        asked_eye = "cinematic"
+    eye = look_with(None if asked_eye == "cinematic" else vlm, settings)
+    probe = (
+        load_probe(settings.probe, eye, allow_mode_mismatch=settings.allow_mode_mismatch)
+        if settings.probe
+        else CinematicProbe()
+    )
     musicgen = load_music(
         source, device=device, dtype=settings.dtype, offline=settings.offline, soundfont=settings.soundfont
     )
     musicgen.sampling = _guide(musicgen.sampling, settings)
+    conceive = load_anchor_reader(
+        replace(settings.anchor, reader=reader), eye=eye.name, vlm=vlm,
+        prefer_lexicon=isinstance(musicgen.codec, ScoreCodec), offline=settings.offline, notify=tqdm.write,
+    )  # fmt: skip
     steering = load_adapter(source, settings.adapter, musicgen, device) if settings.steer else None
     if steering is None and settings.steer:
         warnings.append(
             "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
             "train one with scripts/train_adapter.py and give its folder by --adapter"
         )
-    conceive = load_anchor_reader(
-        settings.anchor, eye="cinematic", vlm=None, prefer_lexicon=isinstance(musicgen.codec, ScoreCodec),
-        offline=settings.offline, notify=tqdm.write,
-    )  # fmt: skip
-    return Parts(CinematicEye(), CinematicProbe(), conceive, musicgen, steering, name, tuple(warnings))
+    return Parts(eye, probe, conceive, musicgen, steering, name, tuple(warnings))
 
 
 def load_music(

@@ -25,7 +25,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
     **dict.fromkeys(("media", "data", "files"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
-    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "systems"), 3),
+    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "job", "report"), 3),
     **dict.fromkeys(("cli",), 4),
 }

@@ -159,9 +159,9 @@ def test_notes_also_give_midi_and_stems(tmp_path: Path) -> None:
     assert {path.stem for path in stems} == {"melody", "counter", "harmony", "bass", "percussion"}
 
 
-def test_the_eye_of_the_paper_is_named_as_missing(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailableError, match="vlm") as caught:
-        Pipeline.from_pretrained("embedded", eye="vlm")
+def test_the_weights_of_the_paper_are_named_where_they_are_missing() -> None:
+    with pytest.raises(ModelUnavailableError, match="VideoLLaMA3-2B") as caught:
+        Pipeline.from_pretrained("embedded", eye="vlm", offline=True)
     assert caught.value.exit_code == 4
 
 

@@ -22,7 +22,7 @@ DESCRIPTION = """\
 Write the music for films. Beside each FILM come FILM.scored.mp4 and the folder FILM.narrascore/ with the music, the
 affect curve, the anchor and a report. A run that was stopped goes on when the same command is given again. After a
 bare -- everything is the name of a film."""
-PATHS_AND_TEXT = ("output", "curve", "prompt", "probe", "music", "adapter", "soundfont")
+PATHS_AND_TEXT = ("output", "curve", "prompt", "eye", "probe", "music", "adapter", "soundfont")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,13 @@ def run(words: Sequence[str]) -> int:
     line = _parser().take_apart(words)
     if not line.names:
         raise UsageError("no film is named; narrascore score FILM, and narrascore score --help tells more")
-    from narrascore.cli.config import compose_settings
+    from narrascore.cli.config import compose_settings, primer_text
     from narrascore.cli.settings import read_settings
 
-    composed = compose_settings("score", line.flags, line.overrides, groups=("system",), verbatim=PATHS_AND_TEXT)
+    composed = compose_settings(
+        "score", line.flags, line.overrides, groups=("system", "primer"), verbatim=PATHS_AND_TEXT
+    )
+    composed["primer"] = primer_text(composed["primer"])
     settings = read_settings(ScoreSettings, composed)
     films = [Path(name) for name in line.names]
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
@@ -140,8 +143,13 @@ def _parser() -> Parser:
     parser = Parser("score", DESCRIPTION, USAGE)
     parser.add_argument("-o", "--output", metavar="PATH", help="a folder for the results, or the scored film's path")
     parser.add_argument("--system", metavar="NAME", help="embedded (default), paper, or a music model's folder")
-    parser.add_argument("--eye", metavar="NAME", help="what looks at the picture: cinematic")
-    parser.add_argument("--probe", metavar="FOLDER", help="a trained probe")
+    parser.add_argument("--eye", metavar="NAME", help="cinematic, vlm, or the folder or id of a VideoLLaMA3")
+    parser.add_argument("--probe", metavar="FOLDER", help="a trained probe, or a folder of several")
+    parser.add_argument(
+        "--allow-mode-mismatch", action="store_true", help="use a probe in another mode than it was trained with"
+    )
+    parser.add_argument("--primer", metavar="NAME", help="what the eye vlm is told first: a name of configs/primer")
+    parser.add_argument("--vlm-mode", dest="vlm.mode", choices=("windows", "streaming"), help="how it reads on")
     parser.add_argument("--music", metavar="NAME", help="embedded, musicgen, a folder or an id on the hub")
     parser.add_argument("--adapter", metavar="FOLDER", help="a trained adapter")
     parser.add_argument(

@@ -85,6 +85,10 @@ class CinematicProbe:
         values = np.stack([read_valence(state), read_arousal(state)], axis=1)
         return AffectCurve(np.clip(smooth(values), -1, 1).astype(np.float32))
 
+    def describe(self) -> dict[str, object]:
+        """For the manifest."""
+        return {"probe": self.name}
+
 
 def read_valence(state: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Pleasure of the picture's colours, `[F]` in (-1, 1), before smoothing."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from narrascore.affect import AffectCurve
 from narrascore.checkpoint import load_part, save_part
 from narrascore.errors import InputError
+from narrascore.files import array_digest, digest
 
 EYE_ITSELF = ("eye", "vlm", "revision")
 """What of an eye's description tells it from another eye; the rest is the mode in which it looks."""
@@ -99,6 +100,11 @@ class AffectProbe(nn.Module):
             drawn: NDArray[np.float32] = clip_towards_inside(self.output(units)).std(0, correction=0).cpu().numpy()
         return drawn
 
+    def describe(self) -> dict[str, object]:
+        """For the manifest: what it was trained on, and a witness of its weights."""
+        weights = {name: array_digest(tensor.cpu().numpy()) for name, tensor in self.state_dict().items()}
+        return {"probe": "trained", "data": self.about.get("data"), "weights": digest(weights)}
+
     def standardise(self, states: NDArray[np.float32]) -> None:
         """Take mean and standard deviation of training states `[R, D]`; a column that never moves is left as it is."""
         spread = states.std(axis=0, dtype=np.float64)
@@ -165,6 +171,10 @@ class ProbeEnsemble:
     def spread(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         """Their standard deviation in each second, `[n, 2]`."""
         return np.asarray(self._members(states).std(axis=0))
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest: every member."""
+        return {"probe": "ensemble", "members": [probe.describe() for probe in self.probes]}
 
     def _members(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.stack([probe(states).values for probe in self.probes])
