@@ -17,11 +17,19 @@ from transformers.utils import logging as library_logging
 
 from narrascore.errors import InputError
 from narrascore.perception.pixels import PATCH_PIXELS
-from narrascore.perception.vlm_remap import DAMO_MODEL_TYPE, native_config, native_names
+from narrascore.perception.vlm_remap import DAMO_MODEL_TYPE, TEXT_KEYS, VISION_KEYS, native_config, native_names
 
 NATIVE_MODEL_TYPE = "video_llama_3"
+NATIVE_KEYS = ("image_token_id", "video_token_id", "tie_word_embeddings")
+NATIVE_TEXT_KEYS = (
+    *TEXT_KEYS, "hidden_act", "rope_parameters", "rope_theta", "rope_scaling", "use_sliding_window", "sliding_window",
+    "max_window_layers", "layer_types",
+)  # fmt: skip
+NATIVE_VISION_KEYS = (*VISION_KEYS, "num_channels", "hidden_act", "layer_norm_eps", "rope_parameters")
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 WITNESS_BYTES = 2**20
+REPORTS = (("missing_keys", "missing"), ("unexpected_keys", "left over"))
+"""What the library tells of its loading, and our word for it."""
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> VideoLlama3ForConditionalGeneration:
@@ -36,7 +44,9 @@ def load_model(folder: Path, dtype: torch.dtype) -> VideoLlama3ForConditionalGen
     tensors = _read_tensors(folder)
     if settings.get("model_type") == DAMO_MODEL_TYPE:
         settings, tensors = native_config(settings), native_names(tensors)
-    elif settings.get("model_type") != NATIVE_MODEL_TYPE:
+    elif settings.get("model_type") == NATIVE_MODEL_TYPE:
+        settings = _known_keys(settings)
+    else:
         raise InputError(
             f"{folder}: a model of type {settings.get('model_type')!r}; the eye reads VideoLLaMA3 "
             f"({NATIVE_MODEL_TYPE} or {DAMO_MODEL_TYPE})"
@@ -45,11 +55,16 @@ def load_model(folder: Path, dtype: torch.dtype) -> VideoLlama3ForConditionalGen
         config = VideoLlama3Config(**settings)
         config.text_config.attention_dropout = config.vision_config.attention_dropout = 0.0
         model, report = VideoLlama3ForConditionalGeneration.from_pretrained(
-            None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True
+            None,
+            config=config,
+            state_dict=tensors,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            output_loading_info=True,
         )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         raise InputError(f"{folder}: not a VideoLLaMA3 checkpoint ({_first_line(error)}); fetch it anew") from error
-    wrong = [f"{len(report[key])} {word}, such as {min(report[key])}" for key, word in _REPORTS if report[key]]
+    wrong = [f"{len(report[key])} {word}, such as {min(report[key])}" for key, word in REPORTS if report[key]]
     if wrong:
         raise InputError(f"{folder}: tensors {'; '.join(wrong)}; fetch the checkpoint anew")
     if config.vision_config.patch_size != PATCH_PIXELS:
@@ -95,7 +110,20 @@ def licence(folder: Path) -> str:
     return "unknown: see the checkpoint's own card"
 
 
-_REPORTS = (("missing_keys", "missing"), ("unexpected_keys", "left over"))
+def _known_keys(settings: dict[str, Any]) -> dict[str, Any]:
+    """The model's shape and nothing else: another key could ask for attention kernels off the hub, which are code."""
+    text, vision = settings.get("text_config"), settings.get("vision_config")
+    if not isinstance(text, dict) or not isinstance(vision, dict):
+        raise InputError("VideoLLaMA3 config.json: no text_config and vision_config; fetch the checkpoint anew")
+    return {
+        "text_config": {"model_type": "qwen2", **_only(text, NATIVE_TEXT_KEYS)},
+        "vision_config": {"model_type": "video_llama_3_vision", **_only(vision, NATIVE_VISION_KEYS)},
+        **_only(settings, NATIVE_KEYS),
+    }
+
+
+def _only(settings: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: settings[key] for key in keys if key in settings}
 
 
 def _read_tensors(folder: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from narrascore.perception.vlm_checkpoint import load_model, witness
 from narrascore.perception.vlm_remap import native_config, native_names
 from tests.perception.tiny_vlm import tiny_damo_folder, tiny_vlm_folder
 
+MakeFolder = Callable[[Path], Path]
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
 
 
@@ -32,7 +34,7 @@ def test_damos_names_give_the_native_model(tmp_path: Path, tied: bool, shards: i
 
 def test_a_tied_head_may_also_be_stored(tmp_path: Path) -> None:
     folder = tiny_damo_folder(tmp_path)
-    tensors = load_file(folder / WEIGHTS)
+    tensors = {name: tensor.clone() for name, tensor in load_file(folder / WEIGHTS).items()}
     save_file({**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"].clone()}, folder / WEIGHTS)
     model = load_model(folder, torch.float32)
     torch.testing.assert_close(model.lm_head.weight, tensors["model.embed_tokens.weight"], rtol=0, atol=0)
@@ -48,8 +50,8 @@ def test_both_kinds_read_alike_although_other_tokens_stand_for_pictures(tmp_path
 
 
 @pytest.mark.parametrize("make", [tiny_vlm_folder, tiny_damo_folder])
-def test_dropouts_are_zero_and_training_never_begins(tmp_path: Path, make: object) -> None:
-    vlm = FrozenVLM.from_pretrained(make(tmp_path), dtype=torch.bfloat16)  # type: ignore[operator]
+def test_dropouts_are_zero_and_training_never_begins(tmp_path: Path, make: MakeFolder) -> None:
+    vlm = FrozenVLM.from_pretrained(make(tmp_path), dtype=torch.bfloat16)
     vlm.train()
     assert not any(module.training for module in vlm.modules())
     assert not any(weight.requires_grad for weight in vlm.parameters())
@@ -58,9 +60,9 @@ def test_dropouts_are_zero_and_training_never_begins(tmp_path: Path, make: objec
 
 
 @pytest.mark.parametrize("make", [tiny_vlm_folder, tiny_damo_folder])
-def test_what_is_missing_or_left_over_is_named(tmp_path: Path, make: object) -> None:
-    folder = make(tmp_path)  # type: ignore[operator]
-    whole = load_file(folder / WEIGHTS)
+def test_what_is_missing_or_left_over_is_named(tmp_path: Path, make: MakeFolder) -> None:
+    folder = make(tmp_path)
+    whole = {name: tensor.clone() for name, tensor in load_file(folder / WEIGHTS).items()}
     norm = next(name for name in whole if name.endswith("norm.weight") and "layers" not in name)
     save_file({name: tensor for name, tensor in whole.items() if name != norm}, folder / WEIGHTS)
     with pytest.raises(InputError, match=r"1 missing, such as model\.language_model\.norm\.weight"):
@@ -73,7 +75,7 @@ def test_what_is_missing_or_left_over_is_named(tmp_path: Path, make: object) -> 
 
 def test_an_untied_head_that_is_missing_is_named(tmp_path: Path) -> None:
     folder = tiny_damo_folder(tmp_path, tied=False)
-    tensors = load_file(folder / WEIGHTS)
+    tensors = {name: tensor.clone() for name, tensor in load_file(folder / WEIGHTS).items()}
     del tensors["lm_head.weight"]
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(InputError, match=r"1 missing, such as lm_head\.weight"):
@@ -113,6 +115,32 @@ def test_other_models_and_shapes_are_refused(tmp_path: Path) -> None:
         load_model(folder, torch.float32)
     with pytest.raises(InputError, match=CONFIG):
         load_model(tmp_path / "nothing", torch.float32)
+
+
+def test_the_first_layout_of_native_settings_means_the_same(tmp_path: Path) -> None:
+    folder = tiny_vlm_folder(tmp_path)
+    expected = load_model(folder, torch.float32).config
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    for part in ("text_config", "vision_config"):
+        config[part].pop("rope_parameters")
+    config["text_config"] |= {"rope_theta": 1_000_000.0, "rope_scaling": None, "torch_dtype": "bfloat16"}
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    found = load_model(folder, torch.float32).config
+    assert found.text_config.rope_parameters == expected.text_config.rope_parameters
+    assert found.vision_config.rope_parameters == expected.vision_config.rope_parameters
+
+
+@pytest.mark.parametrize("make", [tiny_vlm_folder, tiny_damo_folder])
+def test_settings_cannot_ask_for_code_or_quantisers(tmp_path: Path, make: MakeFolder) -> None:
+    folder = make(tmp_path)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    wishes: dict[str, object] = {"attn_implementation": "someone/kernel", "_attn_implementation": "someone/kernel"}
+    wishes["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+    for part in (config, *(config[key] for key in config if key.endswith("_config"))):
+        part.update(wishes)
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    config = load_model(folder, torch.float32).config
+    assert {part._attn_implementation for part in (config, config.text_config, config.vision_config)} == {"sdpa"}
 
 
 def test_only_safetensors_beside_the_index_are_read(tmp_path: Path) -> None:

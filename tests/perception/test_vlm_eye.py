@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -80,24 +81,41 @@ def test_each_frame_goes_through_the_vision_tower_once(
     assert set(patches) == {4 * tokens_of(frame_size(160, 90, PIXELS))}
 
 
+@pytest.mark.parametrize("mode", ["windows", "streaming"])
+def test_visual_tokens_of_one_window_are_held_at_most(
+    vlm: FrozenVLM, tmp_path: Path, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    most, see = 0, vlm.see
+
+    def spy(*args: Any) -> torch.Tensor:
+        nonlocal most
+        tokens = see(*args)
+        living.add(tokens)
+        most = max(most, len(living))
+        return tokens
+
+    monkeypatch.setattr(vlm, "see", spy)
+    eye = VlmEye(vlm, mode=mode, max_frames=4, **SHORT)
+    eye.read(film_of(tmp_path / "a.mkv", 24))
+    assert most <= SHORT["window_seconds"] + 1
+
+
 @pytest.mark.parametrize("window_seconds", [2, 5, 20])
 def test_a_frame_has_the_same_tokens_in_a_window_of_any_length(
-    vlm: FrozenVLM, tmp_path: Path, window_seconds: int
+    vlm: FrozenVLM, tmp_path: Path, window_seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eye = VlmEye(vlm, window_seconds=window_seconds, overlap_seconds=1, frame_pixels=PIXELS)
-    read: list[int] = []
-    before = vlm.read
+    tokens: list[int] = []
+    read = vlm.read
 
-    def spy(seconds: list[float], frames: list[torch.Tensor], *args: object, **kwargs: object) -> torch.Tensor:
-        read.extend(len(frame) for frame in frames)
-        return before(seconds, frames, *args, **kwargs)  # type: ignore[arg-type]
+    def spy(seconds: list[float], frames: list[torch.Tensor], *args: Any, **kwargs: Any) -> torch.Tensor:
+        tokens.extend(len(frame) for frame in frames)
+        return read(seconds, frames, *args, **kwargs)
 
-    vlm.read = spy  # type: ignore[method-assign, assignment]
-    try:
-        eye.read(film_of(tmp_path / "a.mkv", 8))
-    finally:
-        del vlm.read
-    assert set(read) == {tokens_of(frame_size(160, 90, PIXELS))}
+    monkeypatch.setattr(vlm, "read", spy)
+    eye.read(film_of(tmp_path / "a.mkv", 8))
+    assert set(tokens) == {tokens_of(frame_size(160, 90, PIXELS))}
 
 
 def test_streaming_equals_the_full_pass_where_the_film_fits(vlm: FrozenVLM, tmp_path: Path) -> None:
