@@ -67,6 +67,7 @@ def test_a_clips_codes_are_those_of_its_stretch_of_the_song(
     assert len({clip.codes.tobytes() for clip in made.clips}) == 3
 
 
+@pytest.mark.slow
 def test_one_worker_and_two_keep_the_same_bytes(songs: list[LabelledSong], codec: EncodecCodec, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     for workers in (1, 2):
