@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from narrascore.errors import InputError, UsageError
-from narrascore.hub import ID, find_checkpoint
+from narrascore.hub import ID, UNKNOWN_LICENCE, find_checkpoint, licence_of
 from narrascore.parts import EyeSettings, VlmSettings
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.probe import AffectProbe, ProbeEnsemble
@@ -42,7 +42,10 @@ def load_vlm(source: str, settings: VlmSettings, *, device: str, offline: bool) 
         InputError: if the folder holds no such model.
     """
     folder = find_checkpoint(source, revision=settings.revision, offline=offline)
-    return FrozenVLM.from_pretrained(folder, dtype=getattr(torch, settings.dtype), device=device, name=source)
+    vlm = FrozenVLM.from_pretrained(folder, dtype=getattr(torch, settings.dtype), device=device, name=source)
+    if (stated := licence_of(source)) != UNKNOWN_LICENCE:
+        vlm.origin["licence"] = stated
+    return vlm
 
 
 def look_with(vlm: FrozenVLM | None, settings: EyeSettings) -> CinematicEye | VlmEye:

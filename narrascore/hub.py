@@ -15,20 +15,21 @@ from typing import Any
 from narrascore.errors import InputError, ModelUnavailableError, NarraScoreError
 
 ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""What is fetched: settings, weights and vocabularies; never a pickle, never code."""
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")
+"""What is fetched: settings, weights, vocabularies and the page; never a pickle, never code."""
 CARD_FILE = "narrascore.json"
 MARGIN_BYTES = 2**30
 
+PREVIEW = "Apache-2.0, but its page also calls it a research preview for non-commercial use only"
 LICENCES = {
     "facebook/musicgen-": "CC-BY-NC-4.0 (weights)",
-    "lkhl/VideoLLaMA3-": "Apache-2.0",
-    "DAMO-NLP-SG/VideoLLaMA3-": "Apache-2.0",
+    "lkhl/VideoLLaMA3-": PREVIEW,
+    "DAMO-NLP-SG/VideoLLaMA3-": PREVIEW,
 }
 """Beginning of an id -> the licence that its page on the hub states."""
 UNKNOWN_LICENCE = "unknown: see the checkpoint's own page"
-COMMERCIAL = ("apache-2.0", "mit", "bsd", "cc0", "cc-by-4.0", "cc-by-sa-4.0")
-"""Beginnings of licences that allow commercial use; whatever is not among them is taken not to."""
+COMMERCIAL = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
+"""Licences that allow commercial use; whatever is not among them, or says more than one, is taken not to."""
 
 SETS = {"paper": ("DAMO-NLP-SG/VideoLLaMA3-2B", "facebook/musicgen-small")}
 """System -> the checkpoints it is made of."""
@@ -125,7 +126,7 @@ def refuse_unless_commercial(names: list[str]) -> None:
     """
     for name in names:
         licence = licence_of(name)
-        if not licence.lower().startswith(COMMERCIAL):
+        if licence.lower() not in COMMERCIAL:
             raise ModelUnavailableError(
                 f"{name}: its licence is {licence}, and --require-commercial was asked for; use the embedded system, "
                 "whose weights are Apache-2.0"
