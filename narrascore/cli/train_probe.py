@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from narrascore.cli.words import Parser
-from narrascore.errors import ModelUnavailableError, UsageError
+from narrascore.errors import UsageError
+from narrascore.parts import EyeSettings
 
 if TYPE_CHECKING:
     from narrascore.perception.probe import AffectProbe
-    from narrascore.perception.states import Eye
 
 USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
@@ -22,22 +22,7 @@ Train the affect probe on what a frozen eye sees in labelled films (paper 3.3), 
 labels of held-out films. Without a word it draws films of known affect and trains on those. primer=a,b,c trains a
 probe for each primer and keeps the one with the best validation CCC. What was stopped goes on when the same command is
 given again. configs/train_probe.yaml lists every key."""
-PATHS_AND_TEXT = ("output", "states", "vlm", "data.root")
-
-
-@dataclass(frozen=True)
-class EyeSettings:
-    """Which eye looks, and how: `configs/train_probe.yaml` says what each of them means."""
-
-    eye: Literal["cinematic", "vlm"]
-    vlm: Path | None
-    dtype: Literal["bfloat16", "float32"]
-    device: str
-    mode: Literal["windows", "streaming"]
-    window_seconds: int
-    overlap_seconds: int
-    frame_pixels: int
-    max_frames: int | None
+PATHS_AND_TEXT = ("output", "states", "eye", "data.root")
 
 
 def run(words: Sequence[str]) -> int:
@@ -48,6 +33,7 @@ def run(words: Sequence[str]) -> int:
     from narrascore.cli.film_set import find_films
     from narrascore.cli.progress import StageBars
     from narrascore.evaluation.probe_report import run_primer_report, run_probe_report
+    from narrascore.eyes import load_vlm, look_with, vlm_source
     from narrascore.perception.cinematic import CinematicEye
     from narrascore.perception.states import read_states
     from narrascore.perception.training import train_probe
@@ -56,7 +42,8 @@ def run(words: Sequence[str]) -> int:
     primers = _primers(line.overrides)
     settings = [_compose(line.flags, _with_primer(line.overrides, primer)) for primer in primers]
     first = settings[0]
-    if len(settings) > 1 and first.eye.eye == "cinematic":
+    source = vlm_source(str(first.eye.eye))
+    if len(settings) > 1 and source is None:
         raise UsageError("several primers are compared with eye=vlm; the eye cinematic reads no words")
     films = find_films(first.data, first.training.out)
     print(f"eye: {first.eye.eye}; films: {first.data['name']}, {len(films)}", flush=True)
@@ -72,10 +59,10 @@ def run(words: Sequence[str]) -> int:
         def chance(epochs: int, ccc: float) -> None:
             bars.show("training on shuffled labels", epochs, first.training.epochs)
 
-        look = _find_eye(first.eye)
+        vlm = load_vlm(source, first.eye.vlm, device=first.eye.device, offline=first.eye.offline) if source else None
         readings = {}
         for primer, chosen in zip(primers, settings, strict=True):
-            eye = look(chosen.primer)
+            eye = look_with(vlm, chosen.eye)
             readings[primer] = read_states(films, eye, chosen.states, watched)
             place = first.training.out / "primers" / primer if len(primers) > 1 else first.training.out
             about = {"data": chosen.data["name"], "films": len(films), "eye": eye.describe()}
@@ -83,8 +70,7 @@ def run(words: Sequence[str]) -> int:
             probes[primer] = train_probe(readings[primer], training, about, trained)
         best = max(probes, key=lambda primer: probes[primer].about["metrics"]["validation_ccc"])
         probe, reads, training = probes[best], readings[best], settings[primers.index(best)].training
-        plain = first.eye.eye == "cinematic"
-        cinematic = reads if plain else read_states(films, CinematicEye(), first.states, watched)
+        cinematic = reads if source is None else read_states(films, CinematicEye(), first.states, watched)
         command = shlex.join(["narrascore", "train-probe", *words])
         _, text = run_probe_report(probe, reads, cinematic, training, command=command, progress=chance)
     if len(probes) > 1:
@@ -100,55 +86,27 @@ class _Chosen:
     """One composed set of settings, taken apart for those whom it concerns."""
 
     data: Mapping[str, object]
-    primer: str
     states: Path
     eye: EyeSettings
     training: Any
 
 
 def _compose(flags: Mapping[str, object], overrides: Sequence[str]) -> _Chosen:
-    from narrascore.cli.config import compose_settings
+    from narrascore.cli.config import compose_settings, primer_text
     from narrascore.cli.settings import read_settings
     from narrascore.perception.training import ProbeTrainingSettings
     from narrascore.systems import choose_device
 
     composed = compose_settings("train_probe", flags, overrides, groups=("primer",), verbatim=PATHS_AND_TEXT)
-    data, primer, states = composed.pop("data"), composed.pop("primer"), composed.pop("states")
+    data, states = composed.pop("data"), composed.pop("states")
     composed["device"] = choose_device(str(composed["device"]))
+    composed["primer"] = primer_text(composed["primer"])
     composed["out"], composed["l1_weight"] = composed.pop("output"), composed.pop("lambda")
     seen = {field.name: composed[field.name] for field in dataclasses.fields(EyeSettings)}
     trained = {name: value for name, value in composed.items() if name not in seen or name == "device"}
     training = read_settings(ProbeTrainingSettings, trained)
-    text = str(primer["text"]) if isinstance(primer, Mapping) else str(primer or "")
-    return _Chosen(
-        data, text, training.out / "states" if states is None else Path(states).expanduser(),
-        read_settings(EyeSettings, seen), training,
-    )  # fmt: skip
-
-
-def _find_eye(settings: EyeSettings) -> Callable[[str], Eye]:
-    """Primer -> the eye that has it; a VLM is loaded once for all primers."""
-    if settings.eye == "cinematic":
-        from narrascore.perception.cinematic import CinematicEye
-
-        return lambda primer: CinematicEye()
-    if settings.vlm is None:
-        raise ModelUnavailableError("eye=vlm needs the folder of a VideoLLaMA3 checkpoint: give it by vlm=FOLDER")
-    import torch
-
-    from narrascore.perception.vlm import FrozenVLM
-    from narrascore.perception.vlm_eye import VlmEye
-
-    vlm = FrozenVLM.from_pretrained(settings.vlm, dtype=getattr(torch, settings.dtype), device=settings.device)
-    return lambda primer: VlmEye(
-        vlm,
-        primer,
-        mode=settings.mode,
-        window_seconds=settings.window_seconds,
-        overlap_seconds=settings.overlap_seconds,
-        frame_pixels=settings.frame_pixels,
-        max_frames=settings.max_frames,
-    )
+    place = training.out / "states" if states is None else Path(states).expanduser()
+    return _Chosen(data, place, read_settings(EyeSettings, seen), training)
 
 
 def _primers(overrides: Sequence[str]) -> list[str]:
@@ -171,7 +129,7 @@ def _with_primer(overrides: Sequence[str], primer: str) -> list[str]:
 def _parser() -> Parser:
     parser = Parser("train-probe", DESCRIPTION, USAGE)
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default outputs/probe")
-    parser.add_argument("--eye", metavar="NAME", help="cinematic (default) or vlm")
+    parser.add_argument("--eye", metavar="NAME", help="cinematic (default), vlm, or a VideoLLaMA3's folder or id")
     parser.add_argument("--data", dest="data.root", metavar="FOLDER", help="a prepared film set (films.json)")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")

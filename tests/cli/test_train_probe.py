@@ -50,10 +50,10 @@ def test_a_list_of_primers_takes_turns_and_a_text_with_commas_is_one() -> None:
     ("words", "code", "said"),
     [
         (["film.mp4"], 2, "is no setting"),
-        (["eye=both"], 2, "eye is one of cinematic, vlm"),
+        (["eye=both"], 2, "choose cinematic, vlm"),
         (["dropout=1.5"], 2, "dropout must be in [0, 1)"),
         (["lambda=much"], 2, "l1_weight must be a number"),
-        (["eye=vlm", "data.root=FILMS"], 4, "give it by vlm=FOLDER"),
+        (["eye=vlm", "offline=true", "data.root=FILMS"], 4, "not on this machine"),
         (["data=composer"], 2, "give data.root"),
         (["data.count=3"], 2, "data.count must be at least 5"),
         (["data.root=/none such"], 3, "prepare one first"),
