@@ -35,7 +35,8 @@ def command(monkeypatch: pytest.MonkeyPatch, act: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["score", "--help"], ["train-adapter", "--help"], ["evaluate", "--help"]]
+    "words",
+    [["--help"], ["score", "--help"], ["prepare", "--help"], ["train-adapter", "--help"], ["evaluate", "--help"]],
 )
 def test_help_is_light(words: list[str]) -> None:
     code = (
@@ -51,7 +52,7 @@ def test_help_is_light(words: list[str]) -> None:
     assert "exit codes:" in answer.stdout
 
 
-@pytest.mark.parametrize("script", ["score_video.py", "train_adapter.py", "evaluate.py"])
+@pytest.mark.parametrize("script", ["score_video.py", "prepare_data.py", "train_adapter.py", "evaluate.py"])
 def test_scripts_work_from_any_folder(script: str, tmp_path: Path) -> None:
     words = [sys.executable, "-I", str(ROOT / "scripts" / script), "--help"]
     answer = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -107,7 +108,7 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("words", [[], ["scor"], ["film.mp4"]])
 def test_an_unknown_command_lists_the_known_ones(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(words) == 2
-    assert "score, train-adapter, evaluate" in capsys.readouterr().err
+    assert "score, prepare, train-adapter, evaluate" in capsys.readouterr().err
 
 
 def test_help_and_readme_state_every_exit_code() -> None:
