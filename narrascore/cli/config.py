@@ -79,11 +79,6 @@ def compose_settings(
     return result
 
 
-def primer_text(primer: object) -> str:
-    """The text of a primer that the settings name, or that stands in them as it is."""
-    return str(primer["text"]) if isinstance(primer, Mapping) else str(primer or "")
-
-
 def _is_choice(group: str, value: object) -> bool:
     return (find_configs() / group / f"{value}.yaml").is_file()
 

@@ -49,13 +49,12 @@ def run(words: Sequence[str]) -> int:
     line = _parser().take_apart(words)
     if not line.names:
         raise UsageError("no film is named; narrascore score FILM, and narrascore score --help tells more")
-    from narrascore.cli.config import compose_settings, primer_text
+    from narrascore.cli.config import compose_settings
     from narrascore.cli.settings import read_settings
 
     composed = compose_settings(
         "score", line.flags, line.overrides, groups=("system", "primer"), verbatim=PATHS_AND_TEXT
     )
-    composed["primer"] = primer_text(composed["primer"])
     settings = read_settings(ScoreSettings, composed)
     films = [Path(name) for name in line.names]
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():

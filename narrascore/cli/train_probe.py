@@ -92,7 +92,7 @@ class _Chosen:
 
 
 def _compose(flags: Mapping[str, object], overrides: Sequence[str]) -> _Chosen:
-    from narrascore.cli.config import compose_settings, primer_text
+    from narrascore.cli.config import compose_settings
     from narrascore.cli.settings import read_settings
     from narrascore.perception.training import ProbeTrainingSettings
     from narrascore.systems import choose_device
@@ -100,7 +100,6 @@ def _compose(flags: Mapping[str, object], overrides: Sequence[str]) -> _Chosen:
     composed = compose_settings("train_probe", flags, overrides, groups=("primer",), verbatim=PATHS_AND_TEXT)
     data, states = composed.pop("data"), composed.pop("states")
     composed["device"] = choose_device(str(composed["device"]))
-    composed["primer"] = primer_text(composed["primer"])
     composed["out"], composed["l1_weight"] = composed.pop("output"), composed.pop("lambda")
     seen = {field.name: composed[field.name] for field in dataclasses.fields(EyeSettings)}
     trained = {name: value for name, value in composed.items() if name not in seen or name == "device"}

@@ -36,7 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch, act: object) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["score", "--help"], ["train-probe", "--help"], ["train-adapter", "--help"], ["evaluate", "--help"]],
+    [[], ["score"], ["prepare"], ["train-probe"], ["train-adapter"], ["evaluate"], ["download"]],
 )
 def test_help_is_light(words: list[str]) -> None:
     code = (
@@ -46,13 +46,17 @@ def test_help_is_light(words: list[str]) -> None:
         "heavy = {'torch', 'hydra', 'omegaconf', 'transformers', 'av', 'numpy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    answer = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *words, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stderr
     assert "usage: narrascore" in answer.stdout
     assert "exit codes:" in answer.stdout
 
 
-@pytest.mark.parametrize("script", ["score_video.py", "train_probe.py", "train_adapter.py", "evaluate.py"])
+@pytest.mark.parametrize(
+    "script", ["score_video.py", "prepare_data.py", "train_probe.py", "train_adapter.py", "evaluate.py"]
+)
 def test_scripts_work_from_any_folder(script: str, tmp_path: Path) -> None:
     words = [sys.executable, "-I", str(ROOT / "scripts" / script), "--help"]
     answer = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -108,7 +112,7 @@ def test_a_bug_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("words", [[], ["scor"], ["film.mp4"]])
 def test_an_unknown_command_lists_the_known_ones(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(words) == 2
-    assert "score, train-probe, train-adapter, evaluate" in capsys.readouterr().err
+    assert f"there are {', '.join(door.COMMANDS)}" in capsys.readouterr().err
 
 
 def test_help_and_readme_state_every_exit_code() -> None:

@@ -41,14 +41,14 @@ def test_marks_of_the_chat_are_refused_in_plain_text() -> None:
 @pytest.mark.parametrize("path", PRIMERS, ids=lambda path: path.stem)
 def test_every_primer_parses(path: Path) -> None:
     primer = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(primer, dict) and set(primer) == {"name", "text"}
-    assert primer["name"] == path.stem
-    assert "\n" not in primer["text"]
-    assert primer["text"] in opening(primer["text"])
-    assert bool(primer["text"]) == (path.stem != "none")
+    assert isinstance(primer, dict) and list(primer) == ["primer"]
+    text = primer["primer"]
+    assert "\n" not in text
+    assert text in opening(text)
+    assert bool(text) == (path.stem != "none")
 
 
 def test_there_are_primers_to_compare() -> None:
-    texts = {OmegaConf.load(path).text for path in PRIMERS}
+    texts = {OmegaConf.load(path).primer for path in PRIMERS}
     assert len(texts) == len(PRIMERS) >= 5
     assert "none" in {path.stem for path in PRIMERS}
