@@ -7,6 +7,7 @@ which is its label. What the rule says, and what each part stands for:
               length of the shots       brisk cutting excites (Hanjalic & Xu 2005), from 8 s down to 1 s
               flicker of the light      change of light is the picture's own loudness
               number of figures         crowded pictures arouse more than empty ones (Berlyne 1971)
+              contrast of the figures   flat light calms, harsh light excites (Zettl, Sight Sound Motion, 1973)
     valence   hue                       blue is the most pleasant, yellow-green the least (Valdez & Mehrabian 1994)
               saturation                pleasure rises with it (likewise)
               outline of the figures    round ones please, jagged ones do not (Bar & Neta 2006)
@@ -36,12 +37,13 @@ RULE = 1
 """Part of every film's name: another rule makes other films."""
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
-BRIGHTNESS = (0.32, 0.64)
+BRIGHTNESS = (0.33, 0.56)
 UNPLEASANT_HUE, PLEASANT_HUE = 70.0, 240.0  # degrees: yellow-green over green and cyan to blue
 SHOT_SECONDS = (8.0, 1.0)  # at arousal -1 and 1
 SPEED = (1.0, 56.0)  # pixels a second
 FIGURES = (2, 9)
-FLICKER = 0.10  # up and down, at arousal 1
+CONTRAST = (0.3, 2.0)  # times a figure's own
+FLICKER = 0.06  # up and down, at arousal 1
 SHUTTER_STEPS = 3  # places within a picture's time over which a moving figure is smeared
 
 Map = NDArray[np.float64]
@@ -164,7 +166,7 @@ class _Shot:
                     turn=random.uniform(0, 2 * np.pi),
                     way=np.array([np.sin(way), np.cos(way)]),
                     place=random.uniform((0, 0), (HEIGHT, WIDTH)),
-                    luma=random.choice([-1, 1]) * random.uniform(0.08, 0.14),
+                    luma=random.choice([-1, 1]) * random.uniform(0.05, 0.085),
                     hue_offset=random.uniform(-12, 12),
                 )
             )
@@ -199,7 +201,7 @@ def _paint(shot: _Shot, outlines: list[Map], valence: float, arousal: float, tic
             rows = np.arange(row - reach, row + reach + 1) % HEIGHT
             columns = np.arange(column - reach, column + reach + 1) % WIDTH
             cover[np.ix_(rows, columns)] += outline / SHUTTER_STEPS
-        colour = figure.luma + saturation * _chroma(hue + figure.hue_offset)
+        colour = _between(CONTRAST, arousal) * figure.luma + saturation * _chroma(hue + figure.hue_offset)
         picture += cover[:, :, None] * (colour - picture)
     flicker = shot.flicker * FLICKER * (arousal + 1) / 2 * (1 if tick % 2 else -1)
     picture += shot.brightness + flicker - (picture @ LUMA).mean()
@@ -210,7 +212,7 @@ def _chroma(hue_degrees: float) -> Map:
     """`[3]`: a colour's offset from grey of the same luma, small enough never to leave the range of a picture."""
     turn = (hue_degrees / 60 + np.array([0.0, 4.0, 2.0])) % 6
     colour = np.clip(np.abs(turn - 3) - 1, 0, 1)
-    return np.asarray(0.22 * (colour - colour @ LUMA))
+    return np.asarray(0.20 * (colour - colour @ LUMA))
 
 
 def _between(ends: tuple[float, float], affect: float, *, geometric: bool = False) -> float:

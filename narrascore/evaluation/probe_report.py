@@ -190,7 +190,8 @@ def _table(report: ProbeReport) -> Table:
     seconds = sum(int(np.isfinite(labels).all(axis=1).sum()) for labels in report.labels)
     note = (
         f"Over {seconds} labelled seconds of {len(report.films)} held-out films, with 95 % bootstrap intervals over "
-        f"films. Probe's CCC above the mean predictor's and that of shuffled labels, intervals apart: {verdict}."
+        "films, which know nothing of the luck of one shuffle. Probe's CCC above the mean predictor's and that of "
+        f"shuffled labels, intervals apart: {verdict}."
     )
     return Table("Agreement with the labels", columns, rows, note)
 

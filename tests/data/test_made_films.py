@@ -50,6 +50,13 @@ def test_a_film_lasts_as_long_as_its_labels(tmp_path: Path) -> None:
     assert (opened.width, opened.height, opened.rate_hz) == (96, 64, RATE_HZ)
 
 
+def test_no_colour_leaves_the_range_or_brightness_would_follow_the_affect() -> None:
+    for valence in (-1, 0, 0.5, 1):
+        curve = np.full((12, 2), (valence, 1), dtype=np.float32)
+        pictures = np.stack(list(draw_pictures(curve, f"{valence}")))
+        assert pictures.min() > 0 and pictures.max() < 255
+
+
 def test_brightness_tells_neither_dimension_and_neither_tells_the_other() -> None:
     """A correlation that a shot's brightness has by chance has a spread of about one by the root of the shots."""
     curves = [draw_curve(30, f"9/{index}") for index in range(16)]
