@@ -11,7 +11,7 @@ from narrascore.synthesis.composing import compose_window, noise_of
 from narrascore.synthesis.decoder import TextCondition, run_decoder
 from narrascore.synthesis.decoding import Guidance, Sampling, generate, sample
 from narrascore.synthesis.delays import delay_codes, teacher_forcing
-from narrascore.synthesis.injection import inject
+from narrascore.synthesis.injection import all_gates, inject, open_gates
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codes import HOLD
 from narrascore.windows import Window
@@ -78,10 +78,10 @@ def test_closed_gates_leave_logits_untouched(musicgen: FrozenMusicGen) -> None:
     text = musicgen.encode_text(["fast drums"])
     control = adapter.control(curve_of(), 0, 30, musicgen.frame_rate_hz)[None]
     plain = musicgen(inputs, text)
-    assert torch.equal(musicgen(inputs, text, inject(adapter, control)), plain)
-    assert torch.equal(musicgen(inputs, text, inject(adapter, control, training=True)), plain)
+    assert torch.equal(musicgen(inputs, text, inject(open_gates(adapter), control)), plain)
+    assert torch.equal(musicgen(inputs, text, inject(all_gates(adapter), control)), plain)
     opened = open_adapter(musicgen, gate=0.5)
-    assert not torch.equal(musicgen(inputs, text, inject(opened, control)), plain)
+    assert not torch.equal(musicgen(inputs, text, inject(open_gates(opened), control)), plain)
 
 
 def test_closed_gates_leave_generation_untouched(musicgen: FrozenMusicGen) -> None:
@@ -113,7 +113,7 @@ def test_control_follows_absolute_frame_under_guidance_cache_and_prompt(
     delayed[..., : known + tail] = delay_codes(codes, musicgen.delays, musicgen.bos)
     for p in range(known, frames + tail):
         inputs = torch.cat([torch.full_like(delayed[..., :1], musicgen.bos), delayed[..., :p]], dim=-1)
-        steer = inject(adapter, absolute[None, : p + 1])
+        steer = inject(open_gates(adapter), absolute[None, : p + 1])
         full = musicgen(inputs, text, steer)[..., -1, :]
         none = musicgen(inputs, text.without_words(), steer)[..., -1, :]
         plain = musicgen(inputs, text)[..., -1, :]

@@ -11,10 +11,11 @@ import torch
 
 from narrascore.data.module import CropBatch
 from narrascore.data.shards import ShardItem, write_shards
-from narrascore.synthesis import training
 from narrascore.synthesis.adapter import AffectAdapter
+from narrascore.synthesis.injection import all_gates, inject
 from narrascore.synthesis.musicgen import FrozenMusicGen
-from narrascore.synthesis.training import AdapterTraining, AdapterTrainingSettings, train_adapter
+from narrascore.synthesis.training import AdapterTraining, train_adapter
+from narrascore.synthesis.training_settings import AdapterTrainingSettings
 from tests.synthesis.tiny import open_adapter, tiny_encodec_musicgen
 
 CARD = '{"licence": "none", "window_seconds": 0.4, "prompt_seconds": 0.1}'
@@ -43,7 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> AdapterTrainingSetting
 
     write_shards(corpus, [*items("train", 10), *items("validation", 4)])
     return AdapterTrainingSettings(
-        corpus, corpus / "out", (2, 2), crops_per_epoch=8, batch_size=4, hidden=8, dilations=(1, 2), learning_rate=0.02
+        corpus, corpus / "out", stage_epochs=(2, 2), crops_per_epoch=8, batch_size=4, hidden=8, dilations=(1, 2), learning_rate=0.02
     )
 
 
@@ -64,8 +65,8 @@ def test_training_lowers_the_loss_moves_only_the_adapter_and_leaves_the_backbone
     saved = AffectAdapter.load(tmp_path)
     assert all(torch.equal(saved.state_dict()[name], tensor) for name, tensor in adapter.state_dict().items())
     about = json.loads((tmp_path / "adapter.json").read_text())
-    assert about["validation"]["validation_true"] < about["validation"]["validation_none"] - 0.01
-    assert about["validation"]["validation_true"] < about["validation"]["validation_shuffled"] - 0.01
+    assert about["validation"]["true"] < about["validation"]["none"] - 0.01
+    assert about["validation"]["true"] < about["validation"]["shuffled"] - 0.01
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
@@ -132,7 +133,7 @@ def test_the_loss_is_the_mean_over_codebooks_of_the_delayed_cross_entropy(
             for k in range(4):
                 if p - 1 - k >= 0:
                     inputs[:, k, p] = codes[:, k, p - 1 - k]
-        steer = training.inject(adapter, control)
+        steer = inject(all_gates(adapter), control)
         logits = musicgen(inputs, musicgen.encode_text(["calm", ""]), steer).log_softmax(-1)
         for k in range(4):
             terms = [-logits[b, k, p, codes[b, k, p - k]] for b in range(2) for p in range(k, 12)]
