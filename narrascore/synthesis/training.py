@@ -192,8 +192,8 @@ def _steer(
     told = {
         "explained": round(steering.explained, 4),
         "cosine_before": round(steering.cosine, 4),
-        "lengths": [round(float(length), 4) for length in steering.directions.norm(dim=1)],
-        "gates": [round(gate, 4) for gate in steering.gates.tolist()],
+        "sentence_lengths": [round(length, 4) for length in steering.lengths],
+        "stream_norm": round(steering.stream_norm, 4),
     }
     if settings.init == "random_direction":
         steering = steering.random(settings.seed)

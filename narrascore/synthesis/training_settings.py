@@ -19,7 +19,7 @@ class AdapterTrainingSettings:
         out: where checkpoints, logs and the adapter go.
         init: `fresh`, with closed gates; `steering`, directions found without labels (see `steering.py`);
             `random_direction`, its control, with random directions of equal norm.
-        steering_scale: how far a curve at 1 moves the stream, in units of what the contrasting sentences do.
+        steering_scale: share of its length by which a curve at 1 moves the hidden state, summed over the blocks.
         steering_seconds: music that is made for each sentence to find the directions.
         train: false saves the start as it is, with no data set.
         stages: 2, the paper's; 1 trains all parts together for the epochs of both.
@@ -38,7 +38,7 @@ class AdapterTrainingSettings:
     corpus: Path | None
     out: Path
     init: Literal["fresh", "steering", "random_direction"] = "fresh"
-    steering_scale: float = 1.0
+    steering_scale: float = 0.15
     steering_seconds: float = 10.0
     train: bool = True
     stages: Literal[2, 1] = 2
