@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ class AdapterTraining(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         self.musicgen.to(self.device)
+
+    def on_train_start(self) -> None:
+        """What is trained, and the head of the table that validation fills."""
         trained = sum(parameter.numel() for parameter in self.adapter.parameters() if parameter.requires_grad)
         seconds = self.adapter.receptive_field_seconds(self.musicgen.frame_rate_hz)
         self.print(
@@ -249,7 +253,9 @@ def _fit_stage(
         ],
         enable_model_summary=False,
     )
-    trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    with warnings.catch_warnings():  # a folder that exists is how a training goes on; a branch at rest is meant
+        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+        trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     return module.validation
 
 
