@@ -34,7 +34,8 @@ def audio_onset_rate(waveform: Tensor, sample_rate_hz: int) -> NDArray[np.float6
     if len(mono) <= frame:
         return np.zeros(math.ceil(len(mono) / sample_rate_hz))
     spectrum = torch.stft(mono, frame, hop, window=torch.hann_window(frame), return_complex=True).abs()
-    rise = torch.relu(torch.log1p(100 * spectrum).diff(dim=1)).mean(dim=0)
+    loudest = spectrum.max().clamp(min=1e-9)  # so that the gain does not count
+    rise = torch.relu(torch.log1p(10 * spectrum / loudest).diff(dim=1)).mean(dim=0)
     reach = round(APART_SECONDS / HOP_SECONDS)
     highest = torch.nn.functional.max_pool1d(rise[None], 2 * reach + 1, stride=1, padding=reach)[0]
     peaks = (rise == highest) & (rise > rise.mean() + rise.std())

@@ -1,4 +1,4 @@
-"""Steering without labels: linear in the curve, orthogonal, with a random direction to compare with, and no data set."""
+"""Steering without labels: linear in the curve, orthogonal, beside a random direction, and without a data set."""
 
 from __future__ import annotations
 
