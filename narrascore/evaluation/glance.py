@@ -7,6 +7,7 @@ that looking often does not choose what is reported.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -40,14 +41,7 @@ def glance_at(musicgen: FrozenMusicGen, *, windows: int = 6, seconds: int = 20) 
     seconds = min(seconds, int(musicgen.window_seconds))
     curves = evaluation_curves(windows, CURVES_SEED, (seconds, seconds)) if seconds >= 8 else []
 
-    def glance(adapter: AffectAdapter) -> str:
-        if not curves:
-            return f"not measured: a window of {musicgen.window_seconds:g} s is too short for a curve"
-        found = follow(musicgen, adapter, curves)
-        values = ", ".join(f"{dimension}-{feature} {value:+.2f}" for (dimension, feature), value in found.items())
-        return f"{values} (mean Pearson over {len(curves)} windows of {seconds} s)"
-
-    return glance
+    return partial(_glance, musicgen, curves)
 
 
 def follow(
@@ -95,3 +89,11 @@ def _features(musicgen: FrozenMusicGen, codes: Tensor) -> dict[str, NDArray[np.f
         return read_features(codes.numpy())
     sound, rate_hz = musicgen.codec.decode(codes), musicgen.codec.sample_rate_hz
     return {"loudness": audio_loudness([sound], rate_hz), "onsets": audio_onset_rate(sound, rate_hz)}
+
+
+def _glance(musicgen: FrozenMusicGen, curves: list[EvaluationCurve], adapter: AffectAdapter) -> str:
+    if not curves:
+        return f"not measured: a window of {musicgen.window_seconds:g} s is too short for a curve"
+    found = follow(musicgen, adapter, curves)
+    values = ", ".join(f"{dimension}-{feature} {value:+.2f}" for (dimension, feature), value in found.items())
+    return f"{values} (mean Pearson over {len(curves)} windows of {curves[0].duration_seconds} s)"

@@ -65,6 +65,15 @@ class Steering:
     explained: float
     cosine: float
 
+    def describe(self) -> dict[str, object]:
+        """How it was found, for the saved adapter."""
+        return {
+            "explained": round(self.explained, 4),
+            "cosine_before": round(self.cosine, 4),
+            "sentence_lengths": [round(length, 4) for length in self.lengths],
+            "stream_norm": round(self.stream_norm, 4),
+        }
+
     def random(self, seed: int) -> Steering:
         """The control of the experiment: orthogonal random directions of the same length, under the same gates."""
         drawn = torch.randn(self.directions.shape, generator=noise_of(f"{seed}/random direction"))

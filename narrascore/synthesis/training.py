@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
@@ -21,6 +16,7 @@ from narrascore.data.module import CropBatch, CropModule
 from narrascore.errors import InputError, UsageError
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.delays import teacher_forcing
+from narrascore.synthesis.fitting import fit_stage
 from narrascore.synthesis.injection import all_gates, inject, injected_blocks
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.steering import find_steering
@@ -122,9 +118,9 @@ class AdapterTraining(lightning.LightningModule):
         self.validation = {name: float(metrics[f"validation_{name}"]) for name in ROWS}
         losses = "".join(f"{loss:10.4f}" for loss in self.validation.values())
         self.print(f"{epoch:>5}{losses}{float(self.adapter.gates.abs().mean()):11.4f}")
-        asked = self.track is not None and self.settings.track_every and epoch % self.settings.track_every == 0
-        if asked and self.track is not None and self.trainer.is_global_zero:
-            self.print(f"{epoch:>5}  follows: {self.track(self.adapter)}")
+        track, every = self.track, self.settings.track_every
+        if track is not None and every and epoch % every == 0 and self.trainer.is_global_zero:
+            self.print(f"{epoch:>5}  follows: {track(self.adapter)}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["validation"] = self.validation
@@ -178,9 +174,9 @@ def train_adapter(
     if settings.train:
         data = _corpus(musicgen, adapter, settings)
         for stage, epochs in settings.plan():
-            about["validation"] = _fit_stage(
-                AdapterTraining(musicgen, adapter, stage, settings, track), data, epochs, settings
-            )
+            module, data.stage = AdapterTraining(musicgen, adapter, stage, settings, track), stage
+            fit_stage(module, data, f"stage{stage}" if stage else "one_stage", epochs, settings)
+            about["validation"] = module.validation
         about["corpus"] = data.folder.name
     rank_zero_only(adapter.eval().save)(settings.out, about)
     return adapter
@@ -193,12 +189,7 @@ def _steer(
     steering = find_steering(
         musicgen, adapter.blocks, seconds=settings.steering_seconds, seed=settings.seed, progress=progress
     )
-    told = {
-        "explained": round(steering.explained, 4),
-        "cosine_before": round(steering.cosine, 4),
-        "sentence_lengths": [round(length, 4) for length in steering.lengths],
-        "stream_norm": round(steering.stream_norm, 4),
-    }
+    told = steering.describe()
     if settings.init == "random_direction":
         steering = steering.random(settings.seed)
     steering.write_into(adapter, settings.steering_scale)
@@ -224,58 +215,3 @@ def _corpus(musicgen: FrozenMusicGen, adapter: AffectAdapter, settings: AdapterT
             f"{musicgen.codebooks}; prepare the corpus with this model's codec"
         )
     return data
-
-
-def _fit_stage(
-    module: AdapterTraining, data: CropModule, epochs: int, settings: AdapterTrainingSettings
-) -> dict[str, float]:
-    name = f"stage{module.stage}" if module.stage else "one_stage"
-    folder = settings.out / name
-    last = folder / "last.ckpt"
-    _agree(folder, last.is_file(), {**settings.decisive(), "epochs": epochs})
-    data.stage = module.stage
-    kind, _, index = settings.device.partition(":")
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator=kind,
-        devices=[int(index)] if index else settings.devices,
-        strategy=settings.strategy,
-        precision=settings.precision,
-        accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=1.0,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        logger=CSVLogger(settings.out, name="logs", version=name),
-        callbacks=[
-            ModelCheckpoint(folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True),
-            TQDMProgressBar(refresh_rate=10),
-        ],
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():  # a folder that exists is how a training goes on; a branch at rest is meant
-        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-        trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    return module.validation
-
-
-@rank_zero_only
-def _agree(folder: Path, begun: bool, decisive: dict[str, object]) -> None:
-    """Keep the settings beside a stage's checkpoint, and refuse to go on from it with others.
-
-    Raises:
-        UsageError: naming what differs.
-    """
-    path, text = folder / "settings.json", json.dumps(decisive, indent=2) + "\n"
-    if begun and path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        now = json.loads(text)
-        changed = [f"{name}={before.get(name)}" for name in now if before.get(name) != now[name]]
-        if changed:
-            raise UsageError(
-                f"{folder}: holds a training begun with {', '.join(changed)}; give the same to go on with it, or "
-                "another folder by -o"
-            )
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")

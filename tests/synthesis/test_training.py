@@ -229,6 +229,8 @@ def test_a_corpus_that_does_not_fit_is_one_line(
         train_adapter(musicgen, replace(settings, out=tmp_path, batch_size=9))
     with pytest.raises(UsageError, match="a training needs a corpus"):
         train_adapter(musicgen, replace(settings, out=tmp_path, corpus=None))
+    with pytest.raises(UsageError, match="strategy=none_such: "):
+        train_adapter(musicgen, replace(settings, out=tmp_path / "new", strategy="none_such"))
 
 
 def test_checkpoints_hold_the_adapter_alone(
