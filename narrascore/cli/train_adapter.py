@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 
 from narrascore.cli.words import Parser
@@ -12,7 +13,8 @@ USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
 Train the adapter and its gates over a frozen music model (paper 3.5). Without a word it trains the embedded model's
 adapter on pieces that the recipe's composer writes. A training that was stopped goes on at its last finished epoch
-when the same command is given again. configs/train_adapter.yaml lists every key."""
+when the same command is given again. With init=steering train=false the adapter is found in the music model itself, by
+contrasting sentences, and no data set is read. configs/train_adapter.yaml lists every key."""
 PATHS_AND_TEXT = ("output", "music", "data.root")
 
 
@@ -24,19 +26,27 @@ def run(words: Sequence[str]) -> int:
     from narrascore.cli.config import compose_settings
     from narrascore.cli.corpus import find_corpus
     from narrascore.cli.settings import read_settings
-    from narrascore.synthesis.training import AdapterTrainingSettings, train_adapter
+    from narrascore.evaluation.glance import glance_at
+    from narrascore.synthesis.training import train_adapter
+    from narrascore.synthesis.training_settings import AdapterTrainingSettings
     from narrascore.systems import choose_device, load_music
 
     composed = compose_settings("train_adapter", line.flags, line.overrides, verbatim=PATHS_AND_TEXT)
-    data, music, offline = composed.pop("data"), str(composed.pop("music")), bool(composed.pop("offline"))
-    device = choose_device(str(composed.pop("device")))
+    data, music, dtype = composed.pop("data"), str(composed.pop("music")), str(composed.pop("dtype"))
+    offline, device = bool(composed.pop("offline")), choose_device(str(composed.pop("device")))
     composed["out"] = composed.pop("output")
-    settings = read_settings(AdapterTrainingSettings, {**composed, "corpus": "unset", "device": device})
-    settings = dataclasses.replace(settings, corpus=find_corpus(data))
-    print(f"music model: {music}; corpus: {settings.corpus}", flush=True)
-    train_adapter(load_music(music, device=device, offline=offline), settings)
+    settings = read_settings(AdapterTrainingSettings, {**composed, "corpus": None, "device": device})
+    if settings.train:
+        settings = dataclasses.replace(settings, corpus=find_corpus(data))
+    _say(f"music model: {music}; corpus: {settings.corpus if settings.train else 'none, nothing is trained'}")
+    musicgen = load_music(music, device=device, dtype=dtype, offline=offline)
+    train_adapter(musicgen, settings, track=glance_at(musicgen), progress=_say)
     print(f"{settings.out}\nnarrascore score FILM --adapter {settings.out} uses it")
     return 0
+
+
+def _say(news: str) -> None:
+    print(news, file=sys.stderr, flush=True)
 
 
 def _parser() -> Parser:

@@ -74,6 +74,9 @@ class CropModule(lightning.LightningDataModule):
         halo: frames of the curve on either side of a window.
         crops_per_epoch: 0 takes each piece once.
         drop_sentence: share of training examples without a sentence.
+
+    Raises:
+        InputError: if a split is missing, or an epoch of the corpus does not fill one batch.
     """
 
     def __init__(
@@ -90,9 +93,13 @@ class CropModule(lightning.LightningDataModule):
         validation_crops: int = 48,
     ) -> None:
         super().__init__()
+        self.folder = folder
         self.splits = {split: ShardSet.open(folder, split) for split in ("train", "validation")}
         if not all(len(shards) for shards in self.splits.values()):
             raise InputError(f"corpus {folder}: needs pieces in the splits train and validation; prepare it again")
+        crops = crops_per_epoch or len(self.splits["train"])
+        if crops < batch_size:
+            raise InputError(f"corpus {folder}: an epoch of {crops} windows fills no batch of {batch_size}; lower it")
         self.lengths = {
             name: [shards[i].codes.shape[1] for i in range(len(shards))] for name, shards in self.splits.items()
         }
@@ -100,6 +107,11 @@ class CropModule(lightning.LightningDataModule):
         self.frame_rate_hz, self.halo = frame_rate_hz, halo
         self.batch_size, self.crops_per_epoch, self.drop_sentence = batch_size, crops_per_epoch, drop_sentence
         self.seed, self.validation_crops, self.stage = seed, validation_crops, 1
+
+    @property
+    def codebooks(self) -> int:
+        """K of the corpus."""
+        return int(self.splits["train"][0].codes.shape[0])
 
     def train_dataloader(self) -> DataLoader[CropBatch]:
         epoch = self.trainer.current_epoch if self.trainer is not None else 0
@@ -125,7 +137,9 @@ class CropModule(lightning.LightningDataModule):
 
     def _loader(self, split: str, crops: list[Crop]) -> DataLoader[CropBatch]:
         crop_set = CropSet(self.splits[split], crops, self.frames, self.frame_rate_hz, self.halo)
-        return DataLoader(crop_set, self.batch_size, collate_fn=_collate, drop_last=split == "train")  # type: ignore[arg-type]
+        # Validation takes another piece's curve from the same batch, so there it holds two at least.
+        size = self.batch_size if split == "train" else max(2, self.batch_size)
+        return DataLoader(crop_set, size, collate_fn=_collate, drop_last=split == "train")  # type: ignore[arg-type]
 
     def transfer_batch_to_device(self, batch: CropBatch, device: torch.device, dataloader_idx: int) -> CropBatch:
         return batch.to(device)

@@ -82,6 +82,10 @@ class AffectAdapter(nn.Module):
         """Frames of the curve that are read on either side of a window."""
         return self.temporal.halo
 
+    def receptive_field_seconds(self, frame_rate_hz: float) -> float:
+        """How much of the curve one control vector hears: the halo on both sides and its own frame."""
+        return (2 * self.halo + 1) / frame_rate_hz
+
     def forward(self, affect: Tensor) -> Tensor:
         """C = U + TemporalAdapter(U), U the projected curve (Eq. 5).
 

@@ -12,7 +12,7 @@ from transformers import MusicgenForCausalLM
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoder import DecoderCache, TextCondition, run_decoder
 from narrascore.synthesis.delays import delay_codes, undelay_codes
-from narrascore.synthesis.injection import inject
+from narrascore.synthesis.injection import inject, open_gates
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def generate(
         noise: one CPU generator per item; what is drawn depends on nothing else that is random.
         sampling: temperature, top-k and guidance.
         prompt: the window's first frames, `[B, K, P]`, kept token for token.
-        adapter, control: gates and C of positions 0 .. T + max(delays) - 1, `[B, T + max(delays), D]`.
+        adapter, control: gates and C of positions 0 .. T + max(delays) - 1, `[B, T + max(delays), D]`. With every gate
+            closed it is the backbone's own music, without a row for control guidance.
         on_frame: told the number of frames finished.
         pad_tail: feed PAD past the last frame as the library does, instead of the sampled tokens that training showed.
         held_code: the code that goes on with what was begun before; it cannot begin a stream, so it is never drawn for
@@ -106,11 +107,11 @@ def generate(
     batch, codebooks, tail = len(text.mask), len(delays), max(delays)
     bos, device = model.config.bos_token_id, text.states.device
     known = 0 if prompt is None else prompt.shape[-1]
-    steered = adapter is not None and control is not None
-    guidance = Guidance(sampling, steered)
+    gates = {} if adapter is None or control is None else open_gates(adapter)
+    guidance = Guidance(sampling, steered=bool(gates))
     rows = guidance.rows
     condition = TextCondition.stack([text if worded else text.without_words() for worded, _ in rows])
-    if steered and control is not None:
+    if control is not None:
         if control.shape[1] != frames + tail:
             raise ValueError(f"control must cover {frames} + {tail} positions: got {control.shape[1]}")
         control = torch.cat([control if felt else torch.zeros_like(control) for _, felt in rows])
@@ -126,9 +127,7 @@ def generate(
     reading = torch.cat([delayed.new_full((batch, codebooks, 1), bos), delayed], dim=-1)
     for step in range(known, frames + tail):
         start = cache.length
-        add_control = None
-        if steered and adapter is not None and control is not None:
-            add_control = inject(adapter, control[:, start : step + 1])
+        add_control = inject(gates, control[:, start : step + 1]) if gates and control is not None else None
         inputs = reading[..., start : step + 1].repeat(len(rows), 1, 1)
         logits = run_decoder(model, inputs, condition, add_control=add_control, cache=cache)[:, :, -1]
         combined = guidance.combine(logits.float())

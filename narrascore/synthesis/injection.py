@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
+from narrascore.errors import UsageError
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoder import AddControl
+
+
+def injected_blocks(blocks: int, injected_share: float, listed: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """The blocks after which the control is added: those listed, else the first `injected_share` of them all.
+
+    Raises:
+        UsageError: if the backbone has no such blocks.
+    """
+    if listed is None:
+        return shallow_blocks(blocks, injected_share)
+    if not listed or len(set(listed)) < len(listed) or not all(0 <= block < blocks for block in listed):
+        raise UsageError(f"blocks={list(listed)}: name different blocks from 0 to {blocks - 1} of this music model")
+    return tuple(sorted(listed))
 
 
 def shallow_blocks(blocks: int, injected_share: float) -> tuple[int, ...]:
@@ -19,19 +35,30 @@ def shallow_blocks(blocks: int, injected_share: float) -> tuple[int, ...]:
     return tuple(range(max(1, round(blocks * injected_share))))
 
 
-def inject(adapter: AffectAdapter, control: Tensor, *, training: bool = False) -> AddControl:
-    """h' = h + gamma C for the adapter's blocks (Eq. 6), the identity for the others.
+def all_gates(adapter: AffectAdapter) -> dict[int, Tensor]:
+    """Block -> its gate. Training adds the control where a gate is zero too, so that the gate has a gradient."""
+    return dict(zip(adapter.blocks, adapter.gates, strict=True))
+
+
+def open_gates(adapter: AffectAdapter) -> dict[int, Tensor]:
+    """The gates that are not exactly zero: a closed one adds nothing, bit for bit.
+
+    Looking at a gate waits for the device, so this is asked once for a generation, not at every step.
+    """
+    values = adapter.gates.tolist()
+    return {block: gate for (block, gate), value in zip(all_gates(adapter).items(), values, strict=True) if value != 0}
+
+
+def inject(gates: Mapping[int, Tensor], control: Tensor) -> AddControl:
+    """h' = h + gamma C for the blocks that have a gate (Eq. 6), the identity for the others.
 
     Args:
-        adapter: its gates and blocks.
+        gates: block -> gamma, by `open_gates`, or by `all_gates` in training.
         control: C of the positions in this pass, `[R, S, D]`; a row of zeros is a row without control.
-        training: add it even where a gate is zero, so that the gate has a gradient.
     """
-    gates = dict(zip(adapter.blocks, adapter.gates, strict=True))
-    open_gates = {block: gate for block, gate in gates.items() if training or gate.item() != 0}
 
     def add_control(hidden: Tensor, block: int) -> Tensor:
-        gate = open_gates.get(block)
+        gate = gates.get(block)
         return hidden if gate is None else hidden + (gate * control).to(hidden.dtype)
 
     return add_control

@@ -112,10 +112,14 @@ class FrozenMusicGen(nn.Module):
         licence = str(card.get("licence", "unknown: see the checkpoint's own card"))
         origin = Backbone(str(card.get("name", name)), revision or _digest(Path(name)), licence)
         musicgen = cls(model, tokenizer, _codec(model, device, soundfont), card, origin)
-        musicgen.decoder.to(device=device, dtype=dtype)
-        musicgen.text_encoder.to(device)
-        musicgen.text_projection.to(device)
-        return musicgen
+        return musicgen.place(device, dtype)
+
+    def place(self, device: str | torch.device, dtype: torch.dtype) -> FrozenMusicGen:
+        """Move the decoder to a device and a dtype; T5 and its projection stay in fp32, since T5 overflows in fp16."""
+        self.decoder.to(device=device, dtype=dtype)
+        self.text_encoder.to(device=device, dtype=torch.float32)
+        self.text_projection.to(device=device, dtype=torch.float32)
+        return self
 
     def train(self, mode: bool = True) -> FrozenMusicGen:
         """Stays in evaluation mode: the library's dropouts must never wake up when an adapter is trained."""
@@ -162,7 +166,8 @@ class FrozenMusicGen(nn.Module):
         encoded = self.tokenizer(sentences, return_tensors="pt", padding=True, truncation=True, max_length=256)
         device = next(self.text_encoder.parameters()).device
         ids, mask = encoded.input_ids.to(device), encoded.attention_mask.to(device)
-        states = self.text_projection(self.text_encoder(ids, attention_mask=mask).last_hidden_state)
+        with torch.autocast(device.type, enabled=False):  # or training in mixed precision would halve T5
+            states = self.text_projection(self.text_encoder(ids, attention_mask=mask).last_hidden_state)
         worded = mask.bool() & torch.tensor([bool(s.strip()) for s in sentences], device=device)[:, None]
         weight = self.decoder.lm_heads[0].weight
         return TextCondition((states * worded[..., None]).to(weight.dtype), worded)
@@ -218,11 +223,14 @@ def _read_card(folder: Path) -> dict[str, Any]:
 
 
 def _digest(folder: Path) -> str:
-    """The weights' own name: the first 16 hex digits of their sha256 (empty for a hub id's cached files)."""
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        return ""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """The weights' own name: the first 16 hex digits of their sha256, shard after shard; empty for a hub id."""
+    parts = sorted(folder.glob("model*.safetensors"))
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while block := file.read(2**22):
+                digest.update(block)
+    return digest.hexdigest()[:16] if parts else ""
 
 
 def _unavailable(name: str, local: bool, offline: bool, error: Exception) -> Exception:

@@ -3,60 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import CSVLogger
-from torch import Tensor, nn
+from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
 
 from narrascore.data.module import CropBatch, CropModule
+from narrascore.errors import InputError, UsageError
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.delays import teacher_forcing
-from narrascore.synthesis.injection import inject, shallow_blocks
+from narrascore.synthesis.fitting import fit_stage
+from narrascore.synthesis.injection import all_gates, inject, injected_blocks
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.steering import find_steering
+from narrascore.synthesis.training_settings import AdapterTrainingSettings
 
 GATE_RATE = 10.0
 """Gates learn this much faster than the rest, and without weight decay."""
+TRAINED = {0: ("projector", "temporal"), 1: ("projector",), 2: ("temporal",)}
+"""Stage -> the branches that learn in it, the gates with them; stage 0 is the one stage of `stages=1`."""
+ROWS = ("true", "shuffled", "none")
+"""The curves under which held-out windows are read: their own, another piece's, none."""
 
-
-@dataclass(frozen=True)
-class AdapterTrainingSettings:
-    """What a training of the adapter is told.
-
-    Attributes:
-        corpus: folder of shards.
-        out: where checkpoints, logs and the adapter go.
-        stage_epochs: epochs of stage 1 (projector and gates) and stage 2 (temporal adapter and gates); the paper's are
-            150 and 50.
-        crops_per_epoch: windows drawn per epoch; 0 takes each piece once.
-        injected_share: share of the backbone's blocks that hear the control.
-        drop_sentence: share of examples without a sentence; guidance needs the row (none, C).
-        precision: Lightning's name, `32-true` or `bf16-mixed`.
-    """
-
-    corpus: Path
-    out: Path
-    stage_epochs: tuple[int, int] = (4, 4)
-    crops_per_epoch: int = 400
-    batch_size: int = 4
-    accumulate: int = 1
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    injected_share: float = 0.75
-    hidden: int = 128
-    kernel: int = 3
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    dropout: float = 0.1
-    drop_sentence: float = 0.15
-    precision: str = "32-true"
-    checkpointing: bool = False
-    device: str = "cpu"
-    seed: int = 0
+Track = Callable[[AffectAdapter], str]
+"""Makes music under held-out curves with the adapter so far, and says in one line how well it follows."""
+Progress = Callable[[str], None]
 
 
 class AdapterTraining(lightning.LightningModule):
@@ -65,29 +40,48 @@ class AdapterTraining(lightning.LightningModule):
     Args:
         musicgen: frozen; kept out of the module's parameters, so it is neither saved nor moved to training mode.
         adapter: what is trained.
-        stage: 1 trains projector and gates, 2 temporal adapter and gates with the projector frozen.
+        stage: 1 trains projector and gates, 2 temporal adapter and gates with the projector frozen, 0 all together.
+        track: asked every `settings.track_every` epochs.
     """
 
     def __init__(
-        self, musicgen: FrozenMusicGen, adapter: AffectAdapter, stage: int, settings: AdapterTrainingSettings
+        self,
+        musicgen: FrozenMusicGen,
+        adapter: AffectAdapter,
+        stage: int,
+        settings: AdapterTrainingSettings,
+        track: Track | None = None,
     ) -> None:
         super().__init__()
         self.adapter = adapter
-        self.stage, self.settings = stage, settings
+        self.stage, self.settings, self.track = stage, settings, track
+        self.validation: dict[str, float] = {}
+        """The last epoch's losses, by `ROWS`."""
         self._musicgen = (musicgen,)
+        for name in TRAINED[0]:  # now, before a strategy looks for what will have gradients
+            getattr(adapter, name).requires_grad_(name in TRAINED[stage])
 
     @property
     def musicgen(self) -> FrozenMusicGen:
         return self._musicgen[0]
 
-    def setup(self, stage: str) -> None:
+    def on_fit_start(self) -> None:
         self.musicgen.to(self.device)
 
+    def on_train_start(self) -> None:
+        """What is trained, and the head of the table that validation fills."""
+        trained = sum(parameter.numel() for parameter in self.adapter.parameters() if parameter.requires_grad)
+        seconds = self.adapter.receptive_field_seconds(self.musicgen.frame_rate_hz)
+        self.print(
+            f"stage {self.stage or 'one'}: {trained:,} parameters learn ({', '.join(TRAINED[self.stage])}, gates); "
+            f"control hears {seconds:.2f} s of the curve and goes into blocks {list(self.adapter.blocks)} of "
+            f"{self.musicgen.blocks}\nepoch      true  shuffled      none  mean gate   (validation losses by curve)"
+        )
+
     def on_train_epoch_start(self) -> None:
-        """The part that is not trained in this stage neither moves nor drops out."""
-        branches = (self.adapter.projector, self.adapter.temporal)
-        for number, branch in enumerate(branches, start=1):
-            branch.requires_grad_(number == self.stage).train(number == self.stage)
+        """A branch that is not trained in this stage does not drop out either."""
+        for name in TRAINED[0]:
+            getattr(self.adapter, name).train(name in TRAINED[self.stage])
 
     def losses(self, batch: CropBatch, affect: Tensor | None) -> Tensor:
         """Mean cross-entropy over codebooks under a curve, or under none (Eq. 7)."""
@@ -95,7 +89,7 @@ class AdapterTraining(lightning.LightningModule):
         inputs, targets, known = teacher_forcing(batch.codes, musicgen.delays, musicgen.bos)
         add_control = None
         if affect is not None:
-            add_control = inject(self.adapter, self.adapter(affect), training=True)
+            add_control = inject(all_gates(self.adapter), self.adapter(affect))
         text = musicgen.encode_text(batch.sentences)
         logits = musicgen(inputs, text, add_control, checkpointing=self.settings.checkpointing and self.training)
         flat = targets.masked_fill(~known, -100)
@@ -105,7 +99,7 @@ class AdapterTraining(lightning.LightningModule):
 
     def training_step(self, batch: CropBatch, index: int) -> Tensor:
         """The random state of a step is a function of (seed, step), so a resumed run draws the same dropout."""
-        name = f"{self.settings.seed}/{self.stage}/{self.trainer.current_epoch}/{index}"
+        name = f"{self.settings.seed}/{self.stage}/{self.trainer.current_epoch}/{index}/{self.global_rank}"
         torch.manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big"))
         loss = self.losses(batch, batch.affect)
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch.codes))
@@ -114,15 +108,31 @@ class AdapterTraining(lightning.LightningModule):
     def validation_step(self, batch: CropBatch, index: int) -> None:
         """Loss with the true curve, another piece's, and none: the first must win, if by little (teacher forcing tells
         most of what the curve would)."""
-        rows = {"true": batch.affect, "shuffled": batch.affect.roll(1, 0), "none": None}
-        for name, affect in rows.items():
-            self.log(f"validation_{name}", self.losses(batch, affect), prog_bar=True, batch_size=len(batch.codes))
+        for name, affect in zip(ROWS, (batch.affect, batch.affect.roll(1, 0), None), strict=True):
+            loss = self.losses(batch, affect)
+            self.log(f"validation_{name}", loss, batch_size=len(batch.codes), sync_dist=True)
+
+    def on_validation_end(self) -> None:
+        """A row of the table, and every few epochs what the music itself says."""
+        epoch, metrics = self.trainer.current_epoch + 1, self.trainer.callback_metrics
+        self.validation = {name: float(metrics[f"validation_{name}"]) for name in ROWS}
+        losses = "".join(f"{loss:10.4f}" for loss in self.validation.values())
+        self.print(f"{epoch:>5}{losses}{float(self.adapter.gates.abs().mean()):11.4f}")
+        track, every = self.track, self.settings.track_every
+        if track is not None and every and epoch % every == 0 and self.trainer.is_global_zero:
+            self.print(f"{epoch:>5}  follows: {track(self.adapter)}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["validation"] = self.validation
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.validation = checkpoint["validation"]
 
     def configure_optimizers(self) -> Any:
-        trained: nn.Module = self.adapter.projector if self.stage == 1 else self.adapter.temporal
         settings = self.settings
+        trained = [weight for name in TRAINED[self.stage] for weight in getattr(self.adapter, name).parameters()]
         groups: list[dict[str, Any]] = [
-            {"params": list(trained.parameters()), "lr": settings.learning_rate},
+            {"params": trained, "lr": settings.learning_rate},
             {"params": [self.adapter.gates], "lr": GATE_RATE * settings.learning_rate, "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
@@ -132,17 +142,63 @@ class AdapterTraining(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train_adapter(musicgen: FrozenMusicGen, settings: AdapterTrainingSettings) -> AffectAdapter:
-    """Train in two stages, resuming either from its last finished epoch, and save the adapter into `settings.out`.
+def train_adapter(
+    musicgen: FrozenMusicGen,
+    settings: AdapterTrainingSettings,
+    *,
+    track: Track | None = None,
+    progress: Progress | None = None,
+) -> AffectAdapter:
+    """Train in two stages or one, resuming at the last finished epoch, and save the adapter into `settings.out`.
+
+    With `train=False` what `init` made is saved as it is: steering without labels.
+
+    Args:
+        musicgen: frozen.
+        settings: all the rest.
+        track: see `Track`.
+        progress: told what is done before the training begins.
 
     Raises:
         InputError: if the corpus cannot be used.
+        UsageError: if the settings do not fit the backbone, or a training begun with others.
     """
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
-    blocks = shallow_blocks(musicgen.blocks, settings.injected_share)
+    blocks = injected_blocks(musicgen.blocks, settings.injected_share, settings.blocks)
     adapter = AffectAdapter(
         musicgen.width, blocks, settings.hidden, settings.kernel, settings.dilations, settings.dropout
     )
+    about: dict[str, object] = {"backbone": musicgen.describe(), "training": settings.said()}
+    if settings.init != "fresh":
+        about["steering"] = _steer(musicgen, adapter, settings, progress)
+    if settings.train:
+        data = _corpus(musicgen, adapter, settings)
+        for stage, epochs in settings.plan():
+            module, data.stage = AdapterTraining(musicgen, adapter, stage, settings, track), stage
+            fit_stage(module, data, f"stage{stage}" if stage else "one_stage", epochs, settings)
+            about["validation"] = module.validation
+        about["corpus"] = data.folder.name
+    rank_zero_only(adapter.eval().save)(settings.out, about)
+    return adapter
+
+
+def _steer(
+    musicgen: FrozenMusicGen, adapter: AffectAdapter, settings: AdapterTrainingSettings, progress: Progress | None
+) -> dict[str, object]:
+    """Write steering into a fresh adapter, and tell how it was made."""
+    steering = find_steering(
+        musicgen, adapter.blocks, seconds=settings.steering_seconds, seed=settings.seed, progress=progress
+    )
+    told = steering.describe()
+    if settings.init == "random_direction":
+        steering = steering.random(settings.seed)
+    steering.write_into(adapter, settings.steering_scale)
+    return told
+
+
+def _corpus(musicgen: FrozenMusicGen, adapter: AffectAdapter, settings: AdapterTrainingSettings) -> CropModule:
+    if settings.corpus is None:
+        raise UsageError("a training needs a corpus; name its folder, or use train=false with init=steering")
     data = CropModule(
         settings.corpus,
         frames=musicgen.window_frames + max(musicgen.delays),
@@ -153,41 +209,9 @@ def train_adapter(musicgen: FrozenMusicGen, settings: AdapterTrainingSettings) -
         drop_sentence=settings.drop_sentence,
         seed=settings.seed,
     )
-    metrics: dict[str, float] = {}
-    for stage, epochs in enumerate(settings.stage_epochs, start=1):
-        if epochs:
-            metrics = _fit_stage(AdapterTraining(musicgen, adapter, stage, settings), data, stage, epochs, settings)
-    adapter.eval().save(settings.out, {**_about(musicgen, settings), "validation": metrics})
-    return adapter
-
-
-def _fit_stage(
-    module: AdapterTraining, data: CropModule, stage: int, epochs: int, settings: AdapterTrainingSettings
-) -> dict[str, float]:
-    folder = settings.out / f"stage{stage}"
-    data.stage = stage
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu" if settings.device == "cpu" else "auto",
-        devices=1,
-        precision=settings.precision,  # type: ignore[arg-type]
-        accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=1.0,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        logger=CSVLogger(settings.out, name="logs", version=f"stage{stage}"),
-        callbacks=[
-            ModelCheckpoint(folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True),
-            TQDMProgressBar(refresh_rate=10),
-        ],
-        enable_model_summary=False,
-    )
-    last = folder / "last.ckpt"
-    trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("validation")}
-
-
-def _about(musicgen: FrozenMusicGen, settings: AdapterTrainingSettings) -> dict[str, object]:
-    said = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items() if k not in ("out", "corpus")}
-    return {"backbone": musicgen.describe(), "training": said, "corpus": settings.corpus.name}
+    if data.codebooks != musicgen.codebooks:
+        raise InputError(
+            f"corpus {settings.corpus}: its codes have {data.codebooks} codebooks, and those of the music model have "
+            f"{musicgen.codebooks}; prepare the corpus with this model's codec"
+        )
+    return data

@@ -12,7 +12,7 @@ from narrascore.cli.corpus import find_checkout, find_corpus
 from narrascore.cli.evaluate import EvaluateSettings
 from narrascore.cli.main import main
 from narrascore.errors import InputError
-from narrascore.synthesis.training import AdapterTrainingSettings
+from narrascore.synthesis.training_settings import AdapterTrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_training_file_states_every_default_of_the_training() -> None:
     composed = compose_settings("train_adapter", {}, [])
     named = {field.name: field.default for field in fields(AdapterTrainingSettings)}
-    ours = {"data", "music", "offline", "output"}
+    ours = {"data", "music", "dtype", "offline", "output"}
     assert set(composed) - ours == set(named) - {"corpus", "out"}
     for key in set(composed) - ours - {"device"}:
         value = composed[key]
@@ -38,6 +38,10 @@ def test_the_evaluation_file_states_every_setting() -> None:
         (["train-adapter", "data=none"], 2, "no such data; there are composer"),
         (["train-adapter", "stage_epochs=4"], 2, "stage_epochs must be a list"),
         (["train-adapter", "data.root=/none such"], 3, "no such folder"),
+        (["train-adapter", "train=false"], 2, "use init=steering"),
+        (["train-adapter", "stages=3"], 2, "stages is one of 2, 1"),
+        (["train-adapter", "injected_share=0"], 2, "injected_share must be in (0, 1]"),
+        (["train-adapter", "init=steering", "train=false", "blocks=[0,8]"], 2, "from 0 to 7 of this music model"),
         (["evaluate", "metrics=loudness"], 2, "metrics is one of tracking, sanity"),
         (["evaluate", "curves=1"], 2, "curves must be at least 2"),
         (["evaluate", "duration_seconds=[60,48]"], 2, "must rise"),

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from narrascore.affect import AffectCurve
-from narrascore.errors import InputError
+from narrascore.errors import InputError, UsageError
 from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
-from narrascore.synthesis.injection import shallow_blocks
+from narrascore.synthesis.injection import injected_blocks, shallow_blocks
 
 KEYS = {
     "gates", "projector.0.weight", "projector.0.bias", "projector.3.weight", "projector.3.bias",
@@ -40,6 +40,7 @@ def test_control_hears_exactly_its_receptive_field() -> None:
     heard = affect.grad.abs().sum(-1)[0].nonzero().flatten().tolist()
     assert heard[0] == 20 - adapter.halo
     assert heard[-1] == 20 + adapter.halo
+    assert adapter.receptive_field_seconds(25.0) == (heard[-1] - heard[0] + 1) / 25
 
 
 def test_the_curve_is_interpolated_by_absolute_frame() -> None:
@@ -73,3 +74,11 @@ def test_three_quarters_of_musicgen_small_are_blocks_0_to_17() -> None:
     assert shallow_blocks(8, 0.75) == tuple(range(6))
     with pytest.raises(ValueError, match="injected_share"):
         shallow_blocks(24, 0.0)
+
+
+def test_blocks_are_a_share_or_named_one_by_one() -> None:
+    assert injected_blocks(24, 0.5) == tuple(range(12)) and injected_blocks(24, 1.0) == tuple(range(24))
+    assert injected_blocks(24, 0.75, (6, 0, 23)) == (0, 6, 23)
+    for wrong in ((), (24,), (-1,), (3, 3)):
+        with pytest.raises(UsageError, match="from 0 to 23"):
+            injected_blocks(24, 0.75, wrong)

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from narrascore.affect import AffectCurve
+from narrascore.synthesis import decoding
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.composing import compose_window, noise_of
 from narrascore.synthesis.decoder import TextCondition, run_decoder
 from narrascore.synthesis.decoding import Guidance, Sampling, generate, sample
 from narrascore.synthesis.delays import delay_codes, teacher_forcing
-from narrascore.synthesis.injection import inject
+from narrascore.synthesis.injection import all_gates, inject, open_gates
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codes import HOLD
 from narrascore.windows import Window
@@ -73,56 +74,104 @@ class _Silence:
 
 
 def test_closed_gates_leave_logits_untouched(musicgen: FrozenMusicGen) -> None:
+    """In training, where a closed gate is added as zero, and in generation, where it is left out."""
     adapter = open_adapter(musicgen, gate=0.0)
     inputs, _, _ = teacher_forcing(random_codes(musicgen, 30), musicgen.delays, musicgen.bos)
     text = musicgen.encode_text(["fast drums"])
     control = adapter.control(curve_of(), 0, 30, musicgen.frame_rate_hz)[None]
     plain = musicgen(inputs, text)
-    assert torch.equal(musicgen(inputs, text, inject(adapter, control)), plain)
-    assert torch.equal(musicgen(inputs, text, inject(adapter, control, training=True)), plain)
+    assert open_gates(adapter) == {}
+    assert torch.equal(musicgen(inputs, text, inject(open_gates(adapter), control)), plain)
+    assert torch.equal(musicgen(inputs, text, inject(all_gates(adapter), control)), plain)
     opened = open_adapter(musicgen, gate=0.5)
-    assert not torch.equal(musicgen(inputs, text, inject(opened, control)), plain)
-
-
-def test_closed_gates_leave_generation_untouched(musicgen: FrozenMusicGen) -> None:
-    sampling, window = Sampling(text_guidance=3.0), Window(0, 0, 25, 0)
-    closed = open_adapter(musicgen, gate=0.0)
-    plain = compose_window(musicgen, None, "calm", curve_of(), window, None, "seed", sampling)
-    assert torch.equal(compose_window(musicgen, closed, "calm", curve_of(), window, None, "seed", sampling), plain)
+    assert not torch.equal(musicgen(inputs, text, inject(open_gates(opened), control)), plain)
 
 
 @pytest.mark.parametrize("control_guidance", [1.0, 3.0])
+def test_closed_gates_leave_generation_untouched(musicgen: FrozenMusicGen, control_guidance: float) -> None:
+    """Step by step in the cache, with a prompt, whatever the guidance: the logits before each draw are the same."""
+    window, prompt = Window(2, 90, 115, 6), random_codes(musicgen, 6)[0]
+    sampling = Sampling(text_guidance=3.0, control_guidance=control_guidance)
+    closed, heard = open_adapter(musicgen, gate=0.0), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            decoding, "sample", lambda logits, *rest: (heard.append(logits.clone()), sample(logits, *rest))[1]
+        )
+        for adapter in (None, closed):
+            compose_window(musicgen, adapter, "calm", curve_of(), window, prompt, "seed", sampling)
+    assert len(heard) == 2 * (25 - 6 + max(musicgen.delays))
+    assert all(torch.equal(a, b) for a, b in zip(heard[: len(heard) // 2], heard[len(heard) // 2 :], strict=True))
+
+
+def test_gates_are_read_once_a_generation(musicgen: FrozenMusicGen, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    monkeypatch.setattr(decoding, "open_gates", lambda adapter: (read.append(1), open_gates(adapter))[1])
+    compose_window(musicgen, open_adapter(musicgen), "calm", curve_of(), Window(0, 0, 12, 0), None, "s", GREEDY)
+    assert read == [1]
+
+
+@pytest.mark.parametrize(
+    ("start", "known", "blocks", "control_guidance"),
+    [
+        (0, 0, (0, 1, 2), 1.0),
+        (333, 9, (0, 1, 2), 3.0),
+        (41, 1, (0, 1), 1.0),
+        (7, 23, (0, 1, 2, 3), 3.0),
+        (120, 5, (1, 3), 1.0),
+    ],
+)
 def test_control_follows_absolute_frame_under_guidance_cache_and_prompt(
-    musicgen: FrozenMusicGen, control_guidance: float
+    musicgen: FrozenMusicGen, start: int, known: int, blocks: tuple[int, ...], control_guidance: float
 ) -> None:
-    """An independent full recomputation, position by position from the absolute curve, draws the same tokens."""
-    adapter, start, known, frames = open_adapter(musicgen), 333, 9, 24
-    prompt, sampling = random_codes(musicgen, known), Sampling(0 + 5, 0.0, 2.5, control_guidance)
-    window = Window(3, start, start + frames, known)
+    """The library's own decoder, run over the whole prefix at every position, with a hook that adds the control of each
+    absolute frame behind the blocks, draws the same tokens."""
+    adapter, frames = open_adapter(musicgen, blocks=blocks), 24
+    prompt = random_codes(musicgen, known)
+    window, sampling = Window(3, start, start + frames, known), Sampling(5, 0.0, 2.5, control_guidance)
     got = compose_window(musicgen, adapter, "fast drums", curve_of(), window, prompt[0], "s", sampling)
 
+    text, tail = musicgen.encode_text(["fast drums"]), max(musicgen.delays)
     absolute = torch.stack(
-        [
-            adapter.control(curve_of(), start + p, 1, musicgen.frame_rate_hz)[0]
-            for p in range(frames + max(musicgen.delays))
-        ]
+        [adapter.control(curve_of(), start + p, 1, musicgen.frame_rate_hz)[0] for p in range(frames + tail)]
     )
-    text, codes = musicgen.encode_text(["fast drums"]), prompt
-    tail = max(musicgen.delays)
     delayed = torch.full((1, musicgen.codebooks, frames + tail), musicgen.bos)
-    delayed[..., : known + tail] = delay_codes(codes, musicgen.delays, musicgen.bos)
+    delayed[..., : known + tail] = delay_codes(prompt, musicgen.delays, musicgen.bos)
     for p in range(known, frames + tail):
         inputs = torch.cat([torch.full_like(delayed[..., :1], musicgen.bos), delayed[..., :p]], dim=-1)
-        steer = inject(adapter, absolute[None, : p + 1])
-        full = musicgen(inputs, text, steer)[..., -1, :]
-        none = musicgen(inputs, text.without_words(), steer)[..., -1, :]
-        plain = musicgen(inputs, text)[..., -1, :]
-        logits = none + 2.5 * (full - none) + (control_guidance - 1) * (full - plain)
+        full = library_logits(musicgen, inputs, text, adapter, absolute[: p + 1])
+        none = library_logits(musicgen, inputs, text.without_words(), adapter, absolute[: p + 1])
+        logits = none + 2.5 * (full - none)
+        if control_guidance != 1:
+            logits = logits + (control_guidance - 1) * (full - library_logits(musicgen, inputs, text))
         for k, delay in enumerate(musicgen.delays):
             if p - delay >= known:
-                delayed[0, k, p] = logits[0, k].argmax()
+                delayed[0, k, p] = logits[k].argmax()
     expected = torch.stack([delayed[0, k, d + known : d + frames] for k, d in enumerate(musicgen.delays)])
     assert torch.equal(got, expected)
+
+
+@torch.no_grad()
+def library_logits(
+    musicgen: FrozenMusicGen,
+    inputs: torch.Tensor,
+    text: TextCondition,
+    adapter: AffectAdapter | None = None,
+    control: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Logits of the last position, `[K, V]`, by transformers' own forward pass."""
+    hooks = []
+    if adapter is not None:
+        for block, gate in zip(adapter.blocks, adapter.gates, strict=True):
+            layer = musicgen.decoder.model.decoder.layers[block]
+            hooks.append(layer.register_forward_hook(lambda _, __, hidden, gate=gate: hidden + gate * control))
+    try:
+        return musicgen.decoder(
+            input_ids=inputs[0], encoder_hidden_states=text.states, encoder_attention_mask=text.mask.long(),
+            use_cache=False,
+        ).logits[:, -1]  # fmt: skip
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def test_control_of_a_frame_does_not_depend_on_the_window_that_asks(musicgen: FrozenMusicGen) -> None:
@@ -139,15 +188,29 @@ def test_moving_the_curve_moves_what_is_heard(musicgen: FrozenMusicGen) -> None:
     assert not torch.equal(first, compose_window(musicgen, adapter, "calm", high, window, None, "s", sampling))
 
 
-def test_prompt_tokens_come_back_and_the_rest_is_new(score_musicgen: FrozenMusicGen) -> None:
-    prompt = random_codes(score_musicgen, 20)
-    text = score_musicgen.encode_text(["tense strings"])
-    codes = generate(
-        score_musicgen.decoder, score_musicgen.delays, text, 50, [noise_of("a")], score_musicgen.sampling, prompt=prompt
+@pytest.mark.parametrize("known", [1, 2, 20])
+def test_prompt_tokens_come_back_token_for_token_and_the_rest_is_new(
+    musicgen: FrozenMusicGen, score_musicgen: FrozenMusicGen, known: int
+) -> None:
+    for model in (musicgen, score_musicgen):
+        prompt, text = random_codes(model, known), model.encode_text(["calm strings"])
+        noise, top = [noise_of("a")], model.decoder.config.vocab_size
+        codes = generate(model.decoder, model.delays, text, 30, noise, model.sampling, prompt=prompt)
+        assert codes.shape == (1, model.codebooks, 30)
+        assert torch.equal(codes[..., :known], prompt)
+        assert int(codes.max()) < top, "BOS must never reach the codec"
+
+
+def test_a_decoder_in_bf16_is_steered_by_control_in_fp32(musicgen: FrozenMusicGen, tmp_path: Path) -> None:
+    folder = tiny_encodec_musicgen(tmp_path, stereo=len(musicgen.delays) == 8)
+    half = FrozenMusicGen.from_pretrained(folder, dtype=torch.bfloat16)
+    window, low, high = Window(0, 0, 20, 0), AffectCurve([[-1, -1]] * 3), AffectCurve([[1, 1]] * 3)
+    adapter = open_adapter(half, gate=2.0)
+    first, second = (
+        compose_window(half, adapter, "calm", curve, window, None, "s", Sampling(temperature=0.0))
+        for curve in (low, high)
     )
-    assert codes.shape == (1, 11, 50)
-    assert torch.equal(codes[..., :20], prompt)
-    assert int(codes.max()) < 128, "BOS must never reach the codec"
+    assert not torch.equal(first, second)
 
 
 def test_a_unit_draws_the_same_alone_and_again(score_musicgen: FrozenMusicGen) -> None:

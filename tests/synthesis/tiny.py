@@ -65,10 +65,13 @@ def tiny_score_musicgen(
     return folder
 
 
-def open_adapter(musicgen: FrozenMusicGen, *, seed: int = 1, gate: float = 0.5) -> AffectAdapter:
-    """An adapter with open gates and a temporal branch that is not zero, as a trained one has."""
+def open_adapter(
+    musicgen: FrozenMusicGen, *, seed: int = 1, gate: float = 0.5, blocks: tuple[int, ...] | None = None
+) -> AffectAdapter:
+    """An adapter with open gates and a temporal branch that is not zero, as a trained one has; three quarters of the
+    blocks, unless they are named."""
     torch.manual_seed(seed)
-    blocks = tuple(range(musicgen.blocks * 3 // 4))
+    blocks = blocks or tuple(range(musicgen.blocks * 3 // 4))
     adapter = AffectAdapter(musicgen.width, blocks, hidden=16, dilations=(1, 2, 4)).eval()
     torch.nn.init.normal_(adapter.temporal.output.weight, std=0.3)
     torch.nn.init.normal_(adapter.projector[0].weight, std=2.0)
