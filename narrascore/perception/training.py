@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import random
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,7 @@ def train_probe(
 
     Raises:
         InputError: if a split is missing.
+        KeyboardInterrupt: if it was stopped.
     """
     data = ClipModule(films, settings.batch_size, settings.seed)
     said = {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("out", "device")}
@@ -197,7 +199,12 @@ def train_probe(
     )
     last = checkpoints / "last.ckpt"
     module = ProbeTraining(probe, settings)
-    trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    with warnings.catch_warnings():  # a folder that exists is how a training goes on
+        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+        try:
+            trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        except SystemExit as stopped:  # which Lightning makes of an interruption
+            raise KeyboardInterrupt from stopped
     kept = torch.load(checkpoints / "best.ckpt", weights_only=True)
     module.load_state_dict(kept["state_dict"])
     scores = trainer.validate(module, data, verbose=False)[0]

@@ -15,6 +15,7 @@ from narrascore.cli.train_probe import EyeSettings, _primers
 from narrascore.data.made_films import make_films
 from narrascore.errors import UsageError
 from narrascore.perception.training import ProbeTrainingSettings
+from tests.perception.tiny_vlm import tiny_vlm_folder
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PRIMERS = sorted(path.stem for path in (CONFIGS / "primer").glob("*.yaml"))
@@ -96,3 +97,21 @@ def test_it_trains_measures_and_says_where_the_probe_is(tmp_path: Path, capsys: 
     before = [path.stat().st_mtime_ns for path in states]
     assert main(["train-probe", *words]) == 0
     assert [path.stat().st_mtime_ns for path in states] == before and len(states) == 10
+
+
+@pytest.mark.slow
+def test_primers_are_compared_in_one_table_and_the_best_ones_probe_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_films(tmp_path / "films", 10, 5)
+    vlm = tiny_vlm_folder(tmp_path / "vlm", context_tokens=4096)
+    words = ["eye=vlm", f"vlm={vlm}", "dtype=float32", "frame_pixels=4704", f"data.root={tmp_path / 'films'}",
+             f"output={tmp_path / 'out'}", "epochs=2", "width=8", "primer=none,tension"]  # fmt: skip
+    assert main(["train-probe", "--multirun", *words]) == 0
+    said = capsys.readouterr().out
+    rows = json.loads((tmp_path / "out" / "primers.json").read_text())["records"]
+    assert {row["primer"] for row in rows} == {"none", "tension"} and "Which primer?" in said
+    assert rows[0]["validation_ccc"] >= rows[1]["validation_ccc"]
+    best = tmp_path / "out" / "primers" / rows[0]["primer"] / "probe.safetensors"
+    assert (tmp_path / "out" / "probe.safetensors").read_bytes() == best.read_bytes()
+    assert len(list((tmp_path / "out" / "states").iterdir())) == 30, "two primers, and the light meter"

@@ -89,7 +89,7 @@ def test_each_row_of_each_window_has_its_seconds_label_and_windows_fade_to_one_c
         LabelledFilm("a", Path("a"), labels, "train"), FilmReading(states, "vlm", windows=((0, 8), (4, 10)))
     )
     np.testing.assert_array_equal(read.row_labels, np.concatenate([labels[0:8], labels[4:10]]))
-    assert read.clips() == [(0, 8), (8, 14)]
+    assert read.clips() == [(0, 8), (8, 12)]
     np.testing.assert_array_equal(read.cross_fade(read.row_labels)[:8], labels[:8])
     labels[4:] = np.nan
     unlabelled = ReadFilm(LabelledFilm("a", Path("a"), labels, "train"), read.reading)
