@@ -15,6 +15,7 @@ from typing import Any
 from narrascore.errors import InputError, ModelUnavailableError, NarraScoreError
 
 ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")
 """What is fetched: settings, weights, vocabularies and the page; never a pickle, never code."""
 CARD_FILE = "narrascore.json"
@@ -109,13 +110,33 @@ def download(parcel: Parcel, to: Path | None = None) -> Path:
 
 def licence_of(name: str | Path) -> str:
     """The licence of a folder's checkpoint, by its card, or of an id."""
-    card = Path(name) / CARD_FILE
-    if card.is_file():
-        try:
-            return str(json.loads(card.read_text(encoding="utf-8"))["licence"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return UNKNOWN_LICENCE
+    licence = read_card(name).get("licence")
+    if licence:
+        return str(licence)
     return next((licence for start, licence in LICENCES.items() if str(name).startswith(start)), UNKNOWN_LICENCE)
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that a folder was fetched at, by its card or its place in the hub's cache; empty if neither tells."""
+    if COMMIT.fullmatch(folder.name):
+        return folder.name
+    return str(read_card(folder).get("revision", ""))
+
+
+def read_card(folder: str | Path) -> dict[str, Any]:
+    """What `narrascore.json` in a checkpoint's folder says of it; empty where there is none.
+
+    Raises:
+        InputError: if it is not what the recipe or a download wrote.
+    """
+    path = Path(folder) / CARD_FILE
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return dict(card)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: {error}; it must be the JSON that the recipe or a download wrote") from error
 
 
 def refuse_unless_commercial(names: list[str]) -> None:

@@ -23,7 +23,7 @@ from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
-from narrascore.pipeline import Pipeline, anchor_warnings, film_key
+from narrascore.pipeline import Pipeline, anchor_warnings
 from narrascore.rendering import (
     AUDIO_MODES,
     AudioMode,
@@ -164,7 +164,7 @@ class _Job:
             shop.start_anew()
         self.manifest = shop.manifest
         self.parts = pipeline.describe()
-        self.film_key = film_key(self.film)
+        self.film_key = self.film.key
         self.read_key = digest([self.film_key, self.parts["eye"]])
 
     def run(self) -> bool:

@@ -127,8 +127,7 @@ class Pipeline:
         if curve is None:
             curve = self.read_affect(reading)
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
-        key = film_key(film)
-        codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=key, progress=progress)
+        codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress)
         return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
@@ -252,11 +251,6 @@ class Pipeline:
         halo = self.adapter.halo
         frames = window.frames + max(self.musicgen.delays) + 2 * halo
         return array_digest(affect_of_frames(curve, window.start - halo, frames, self.musicgen.frame_rate_hz))
-
-
-def film_key(film: Film) -> str:
-    """The film's identity as one word: the same for the same bytes, wherever they lie."""
-    return digest({name: value for name, value in film.identity().items() if name != "name"})
 
 
 def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:

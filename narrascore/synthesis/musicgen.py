@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 from transformers.utils import logging as library_logging
 
-from narrascore.errors import InputError, ModelUnavailableError
+from narrascore.errors import InputError
+from narrascore.hub import CARD_FILE, UNKNOWN_LICENCE, commit_of, find_checkpoint, licence_of, read_card
 from narrascore.lexicon import FILLERS
 from narrascore.synthesis.codec import Codec, EncodecCodec
 from narrascore.synthesis.decoder import AddControl, DecoderCache, TextCondition, run_decoder
@@ -24,8 +24,9 @@ from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.synthesis.score_model import ScoreCodecConfig
 
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "weights" / "embedded"
-HUB_CARD: dict[str, Any] = {"licence": "CC-BY-NC-4.0 (weights)", "window_seconds": 30.0, "prompt_seconds": 12.0}
+MUSICGEN_WINDOW: dict[str, Any] = {"window_seconds": 30.0, "prompt_seconds": 12.0}
 """What MusicGen's checkpoints on the hub do not say of themselves; `Sampling`'s defaults are theirs."""
+KERNEL = re.compile(r'attn_implementation[^"]*"\s*:[^,}]*"[^",}]*/')
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,19 @@ class FrozenMusicGen(nn.Module):
         """
         library_logging.set_verbosity_error()
         library_logging.disable_progress_bar()
-        local = Path(name).is_dir()
-        where = {"revision": revision, "local_files_only": local or offline, "trust_remote_code": False}
+        folder = find_checkpoint(name, revision=revision, offline=offline)
+        _refuse_foreign_kernels(folder)
         try:
             model = MusicgenForConditionalGeneration.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=True, **where
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
             )
-            tokenizer = AutoTokenizer.from_pretrained(name, **where)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-            raise _unavailable(str(name), local, offline, error) from error
-        card = _read_card(Path(name)) if local else HUB_CARD
-        licence = str(card.get("licence", "unknown: see the checkpoint's own card"))
-        origin = Backbone(str(card.get("name", name)), revision or _digest(Path(name)), licence)
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise InputError(f"{name}: not a MusicGen checkpoint in safetensors ({reason})") from error
+        card = _read_card(folder)
+        stated = licence_of(name) if Path(name) != folder else str(card.get("licence", UNKNOWN_LICENCE))
+        origin = Backbone(str(card.get("name", name)), commit_of(folder) or _digest(folder), stated)
         musicgen = cls(model, tokenizer, _codec(model, device, soundfont), card, origin)
         return musicgen.place(device, dtype)
 
@@ -163,7 +165,8 @@ class FrozenMusicGen(nn.Module):
         Returns:
             States `[B, W, D]` in the decoder's dtype, zero where there is no word.
         """
-        encoded = self.tokenizer(sentences, return_tensors="pt", padding=True, truncation=True, max_length=256)
+        words = [sentence if sentence.strip() else self.tokenizer.pad_token for sentence in sentences]
+        encoded = self.tokenizer(words, return_tensors="pt", padding=True, truncation=True, max_length=256)
         device = next(self.text_encoder.parameters()).device
         ids, mask = encoded.input_ids.to(device), encoded.attention_mask.to(device)
         with torch.autocast(device.type, enabled=False):  # or training in mixed precision would halve T5
@@ -211,19 +214,17 @@ def _codec(model: MusicgenForConditionalGeneration, device: str, soundfont: Path
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
-    path = folder / "narrascore.json"
-    if not path.is_file():
-        return HUB_CARD
+    """What the checkpoint says of itself, or what is known of MusicGen's own."""
+    card = {**MUSICGEN_WINDOW, **read_card(folder)}
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
         Sampling(**card.get("sampling", {}))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: {error}; it must be the JSON that the recipe wrote") from error
-    return dict(card)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder / CARD_FILE}: {error}; it must be the JSON that the recipe wrote") from error
+    return card
 
 
 def _digest(folder: Path) -> str:
-    """The weights' own name: the first 16 hex digits of their sha256, shard after shard; empty for a hub id."""
+    """The weights' own name: the first 16 hex digits of their sha256, shard after shard."""
     parts = sorted(folder.glob("model*.safetensors"))
     digest = hashlib.sha256()
     for part in parts:
@@ -233,15 +234,8 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()[:16] if parts else ""
 
 
-def _unavailable(name: str, local: bool, offline: bool, error: Exception) -> Exception:
-    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-    if local:
-        return InputError(f"{name}: not a MusicGen checkpoint in safetensors ({reason})")
-    if offline:
-        return ModelUnavailableError(
-            f"{name}: not on this machine, and --offline was asked for; download it once with "
-            f"`huggingface-cli download {name}` or give a folder"
-        )
-    return ModelUnavailableError(
-        f"{name}: could not be fetched ({reason}); give a folder that holds it, or use the embedded system"
-    )
+def _refuse_foreign_kernels(folder: Path) -> None:
+    """A setting such as `attn_implementation: someone/kernel` would have the library fetch code from the hub."""
+    path = folder / "config.json"
+    if path.is_file() and KERNEL.search(path.read_text(encoding="utf-8", errors="replace")):
+        raise InputError(f"{path}: asks for attention kernels off the hub, which are code; remove attn_implementation")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import MusicgenForConditionalGeneration
 
+from narrascore.errors import InputError
 from narrascore.synthesis.codec import EncodecCodec
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from tests.synthesis.tiny import tiny_encodec_musicgen
@@ -69,3 +72,20 @@ def test_the_revision_of_a_folder_is_the_hash_of_its_weights_in_one_file_or_in_s
     shared = FrozenMusicGen.from_pretrained(tmp_path)
     assert len(shared.origin.revision) == 16 and shared.origin.revision != whole.origin.revision
     assert all(torch.equal(a, b) for a, b in zip(shared.decoder.parameters(), whole.decoder.parameters(), strict=True))
+
+
+def test_a_checkpoint_that_asks_for_kernels_off_the_hub_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "foreign")
+    path = tmp_path / "foreign" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["decoder"]["attn_implementation"] = "someone/kernel"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match="which are code"):
+        FrozenMusicGen.from_pretrained(tmp_path / "foreign")
+
+
+def test_a_sentence_without_words_is_a_row_without_words(folder: Path) -> None:
+    musicgen = FrozenMusicGen.from_pretrained(folder)
+    for sentences in ([""], ["", "calm strings"]):
+        text = musicgen.encode_text(sentences)
+        assert not text.mask[0].any() and not text.states[0].any()
