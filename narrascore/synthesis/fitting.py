@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 import pytorch_lightning as lightning
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from narrascore.errors import UsageError
 from narrascore.synthesis.training_settings import AdapterTrainingSettings
