@@ -49,6 +49,7 @@ def _trainer(name: str, folder: Path, epochs: int, settings: AdapterTrainingSett
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=1.0,
             reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,  # the data module shares its windows out
             num_sanity_val_steps=0,
             log_every_n_steps=10,
             logger=CSVLogger(settings.out, name="logs", version=name),
