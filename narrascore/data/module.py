@@ -136,6 +136,9 @@ class CropModule(lightning.LightningDataModule):
         return crops
 
     def _loader(self, split: str, crops: list[Crop]) -> DataLoader[CropBatch]:
+        # Lightning's own sampler would shuffle. Taken in turn, N processes read what one with N times the batch reads.
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        crops = crops[: len(crops) // processes * processes][rank::processes]
         crop_set = CropSet(self.splits[split], crops, self.frames, self.frame_rate_hz, self.halo)
         # Validation takes another piece's curve from the same batch, so there it holds two at least.
         size = self.batch_size if split == "train" else max(2, self.batch_size)

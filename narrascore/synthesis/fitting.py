@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 import pytorch_lightning as lightning
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from narrascore.errors import UsageError
 from narrascore.synthesis.training_settings import AdapterTrainingSettings
@@ -49,6 +49,7 @@ def _trainer(name: str, folder: Path, epochs: int, settings: AdapterTrainingSett
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=1.0,
             reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,  # the data module shares its windows out
             num_sanity_val_steps=0,
             log_every_n_steps=10,
             logger=CSVLogger(settings.out, name="logs", version=name),
