@@ -11,7 +11,7 @@ from tqdm import tqdm
 from narrascore.errors import InputError, ModelUnavailableError, UsageError
 from narrascore.eyes import VLM, load_probe, load_vlm, look_with, vlm_source
 from narrascore.hub import refuse_unless_commercial
-from narrascore.parts import SystemSettings
+from narrascore.parts import Off, SystemSettings
 from narrascore.perception.anchor_reader import AnchorReader, load_anchor_reader
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
@@ -143,12 +143,20 @@ def load_adapter(source: str, folder: str | Path | None, musicgen: FrozenMusicGe
 
 
 def _guide(sampling: Sampling, settings: SystemSettings) -> Sampling:
-    asked = {"text_guidance": settings.text_guidance, "control_guidance": settings.control_guidance}
-    chosen = {name: 1.0 if value == "off" else value for name, value in asked.items() if value is not None}
     try:
-        return replace(sampling, **chosen)
+        return replace(
+            sampling,
+            text_guidance=_strength(settings.text_guidance, sampling.text_guidance),
+            control_guidance=_strength(settings.control_guidance, sampling.control_guidance),
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _strength(asked: float | Off | None, own: float) -> float:
+    if asked is None:
+        return own
+    return 1.0 if asked == "off" else asked
 
 
 def choose_device(name: str) -> str:
