@@ -160,7 +160,7 @@ def prepare_music(settings: PrepareMusicSettings) -> str:
     del backbone  # the codec alone is needed, and the rest is ten times its size
     settings.output.mkdir(parents=True, exist_ok=True)
     store, separation = SongStore(settings.output / "songs"), Separation(settings.separation, settings.offline, device)
-    workers = settings.workers or (1 if device != "cpu" else len(os.sched_getaffinity(0)))
+    workers = settings.workers or (1 if device != "cpu" else (os.cpu_count() or 1))
     _say(f"{music.name}: {len(music.songs)} songs with labels, on {workers} process(es)")
     keys: dict[str, str] = {}
     with contextlib.closing(tokenise_songs(music.songs, codec, separation, rules, store, workers=workers)) as songs:

@@ -43,7 +43,7 @@ class AdapterTrainingSettings:
     train: bool = True
     stages: Literal[2, 1] = 2
     stage_epochs: tuple[int, int] = (4, 4)
-    crops_per_epoch: int = 400
+    crops_per_epoch: int = 300
     batch_size: int = 4
     accumulate: int = 1
     learning_rate: float = 1e-3

@@ -12,6 +12,7 @@ from narrascore.cli.corpus import find_checkout, find_corpus
 from narrascore.cli.evaluate import EvaluateSettings
 from narrascore.cli.main import main
 from narrascore.errors import InputError
+from narrascore.parts import EyeSettings
 from narrascore.synthesis.training_settings import AdapterTrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,15 +28,17 @@ def test_the_training_file_states_every_default_of_the_training() -> None:
         assert (tuple(value) if isinstance(value, list) else value) == named[key], key
 
 
-def test_the_evaluation_file_states_every_setting() -> None:
-    assert set(compose_settings("evaluate", {}, [])) == {field.name for field in fields(EvaluateSettings)}
+def test_the_evaluation_file_states_every_setting_but_those_of_watching() -> None:
+    """Its curves are given: no film is watched."""
+    watching = {field.name for field in fields(EyeSettings)} - {"device", "offline"} | {"probe", "allow_mode_mismatch"}
+    assert set(compose_settings("evaluate", {}, [])) == {field.name for field in fields(EvaluateSettings)} - watching
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["train-adapter", "film.mp4"], 2, "is no setting"),
-        (["train-adapter", "data=none"], 2, "no such data; there are composer"),
+        (["train-adapter", "data=none"], 2, "no such data; there are cognimuse, composer"),
         (["train-adapter", "stage_epochs=4"], 2, "stage_epochs must be a list"),
         (["train-adapter", "data.root=/none such"], 3, "no such folder"),
         (["train-adapter", "train=false"], 2, "use init=steering"),
