@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     settings = read_settings(AdapterTrainingSettings, {**composed, "corpus": None, "device": device})
     if settings.train:
         settings = dataclasses.replace(settings, corpus=find_corpus(data))
-    _say(f"music model: {music}; corpus: {settings.corpus if settings.train else 'none, nothing is trained'}")
+    print(f"music model: {music}; corpus: {settings.corpus or 'none, nothing is trained'}", flush=True)
     musicgen = load_music(music, device=device, dtype=dtype, offline=offline)
     train_adapter(musicgen, settings, track=glance_at(musicgen), progress=_say)
     print(f"{settings.out}\nnarrascore score FILM --adapter {settings.out} uses it")
