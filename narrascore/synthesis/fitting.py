@@ -34,7 +34,10 @@ def fit_stage(
     trainer = _trainer(name, folder, epochs, settings)
     with warnings.catch_warnings():  # a folder that exists is how a training goes on; a branch at rest is meant
         warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-        trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        try:
+            trainer.fit(module, data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        except SystemExit as stopped:  # how Lightning ends on Ctrl-C, with a code of its own
+            raise KeyboardInterrupt from stopped
 
 
 def _trainer(name: str, folder: Path, epochs: int, settings: AdapterTrainingSettings) -> lightning.Trainer:
