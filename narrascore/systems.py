@@ -87,7 +87,7 @@ def load_parts(settings: SystemSettings) -> Parts:
     if steering is None and settings.steer:
         warnings.append(
             "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
-            "train one with scripts/train_adapter.py, or make one without labels by its words init=steering train=false, "
+            "train one with scripts/train_adapter.py, or make one without labels by init=steering train=false, "
             "and give its folder by --adapter"
         )
     return Parts(eye, probe, conceive, musicgen, steering, name, tuple(warnings))
