@@ -131,11 +131,26 @@ def _tell(film: Path, result: JobResult) -> None:
         print(f"{film.name}: the earlier results are in {result.version}")
     if result.stage_seconds:
         stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.stage_seconds.items())
-        print(f"{film.name}: {stages}; {sum(result.stage_seconds.values()):.1f} s in all")
+        print(f"{film.name}: {stages}; {sum(result.stage_seconds.values()):.1f} s in all{_peak_memory()}")
     for path in (result.film, result.folder):
         if path is not None:
             print(path)
     sys.stdout.flush()
+
+
+def _peak_memory() -> str:
+    """The most memory that this process has had, on a GPU too; empty where the system does not tell."""
+    import torch
+
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return ""
+    unit = 1 if sys.platform == "darwin" else 1024
+    told = f"; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20} MiB"
+    if torch.cuda.is_available():
+        told += f", on the GPU {torch.cuda.max_memory_allocated() >> 20} MiB"
+    return told
 
 
 def _parser() -> Parser:
