@@ -105,7 +105,7 @@ def test_primers_are_compared_in_one_table_and_the_best_ones_probe_is_kept(
 ) -> None:
     make_films(tmp_path / "films", 10, 5)
     vlm = tiny_vlm_folder(tmp_path / "vlm", context_tokens=4096)
-    words = ["eye=vlm", f"vlm={vlm}", "dtype=float32", "frame_pixels=4704", f"data.root={tmp_path / 'films'}",
+    words = [f"eye={vlm}", "vlm.dtype=float32", "vlm.frame_pixels=4704", f"data.root={tmp_path / 'films'}",
              f"output={tmp_path / 'out'}", "epochs=2", "width=8", "primer=none,tension"]  # fmt: skip
     assert main(["train-probe", "--multirun", *words]) == 0
     said = capsys.readouterr().out

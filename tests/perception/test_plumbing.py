@@ -23,7 +23,7 @@ def test_plumbing_check_beats_the_mean_predictor_and_shuffled_labels_on_held_out
     """Valence, which is colour, comes through random weights at this size; arousal needs more films (README)."""
     make_films(tmp_path / "films", 30, 15)
     vlm = tiny_vlm_folder(tmp_path / "vlm", context_tokens=4096)
-    words = ["eye=vlm", f"vlm={vlm}", "dtype=float32", "frame_pixels=18816", "epochs=60", "learning_rate=0.003",
+    words = [f"eye={vlm}", "vlm.dtype=float32", "vlm.frame_pixels=18816", "epochs=60", "learning_rate=0.003",
              f"data.root={tmp_path / 'films'}", f"output={tmp_path / 'out'}"]  # fmt: skip
     script = [sys.executable, str(ROOT / "scripts" / "train_probe.py"), *words]
     subprocess.run(script, check=True, capture_output=True, cwd=tmp_path)
