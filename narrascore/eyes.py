@@ -57,13 +57,14 @@ def look_with(vlm: FrozenVLM | None, settings: EyeSettings) -> CinematicEye | Vl
 
 
 def load_probe(
-    folder: Path, eye: CinematicEye | VlmEye, *, allow_mode_mismatch: bool = False
+    folder: str | Path, eye: CinematicEye | VlmEye, *, allow_mode_mismatch: bool = False
 ) -> AffectProbe | ProbeEnsemble:
     """Load a trained probe, or the several of a folder's subfolders.
 
     Raises:
         InputError: if there is none, or it was trained for another eye or mode.
     """
+    folder = Path(folder)
     parts = [folder] if (folder / "probe.json").is_file() else sorted(p.parent for p in folder.glob("*/probe.json"))
     if not parts:
         raise InputError(f"{folder}: holds no probe.json; give the folder that train-probe wrote")

@@ -56,20 +56,21 @@ def load_parts(settings: SystemSettings) -> Parts:
         raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
     asked_eye = settings.eye or EYES.get(name, "cinematic")
     reader = settings.anchor.reader or ("cinematic" if asked_eye == "cinematic" else "vlm")
-    watcher = vlm_source(asked_eye) or (VLM if reader == "vlm" else None)
+    own_vlm = vlm_source(asked_eye)
+    looks = own_vlm is not None and settings.probe is not None
+    watcher = (own_vlm or VLM) if looks or reader == "vlm" else None
     music = settings.music or SYSTEMS.get(name, name)
     source = MUSIC.get(music, music)
     if settings.require_commercial:
         refuse_unless_commercial([source] if watcher is None else [watcher, source])
     device = choose_device(settings.device)
     vlm = load_vlm(watcher, settings.vlm, device=device, offline=settings.offline) if watcher else None
-    if asked_eye != "cinematic" and settings.probe is None:
+    if own_vlm is not None and not looks:
         warnings.append(
             f"no trained probe for the eye {asked_eye}: the eye cinematic reads the curve instead; train one with "
             "scripts/train_probe.py and give its folder by --probe"
         )
-        asked_eye = "cinematic"
-    eye = look_with(None if asked_eye == "cinematic" else vlm, settings)
+    eye = look_with(vlm if looks else None, settings)
     probe = (
         load_probe(settings.probe, eye, allow_mode_mismatch=settings.allow_mode_mismatch)
         if settings.probe

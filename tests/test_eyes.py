@@ -13,6 +13,7 @@ from narrascore.errors import InputError, UsageError
 from narrascore.eyes import VLM, load_probe, look_with, vlm_source
 from narrascore.media.film import Film
 from narrascore.parts import EyeSettings, VlmSettings
+from narrascore.perception.anchor_settings import AnchorSettings
 from narrascore.perception.cinematic import STATE_NAMES, CinematicEye
 from narrascore.perception.probe import AffectProbe, ProbeEnsemble
 from narrascore.perception.vlm import FrozenVLM
@@ -68,13 +69,15 @@ def test_without_a_probe_the_cinematic_eye_reads_the_curve_and_the_vlm_conceives
     assert pipeline.eye.name == "cinematic"
     assert [warning for warning in pipeline.warnings if "no trained probe" in warning]
     assert pipeline.describe()["anchor"]["reader"] == "vlm"  # type: ignore[index]
+    unneeded = Pipeline.from_pretrained(music, eye="vlm", anchor=AnchorSettings(reader="none"), offline=True)
+    assert unneeded.eye.name == "cinematic", "no weights are asked for that nobody looks with"
 
 
 def test_several_probes_are_averaged_and_their_disagreement_is_the_spread(tmp_path: Path) -> None:
     eye = CinematicEye()
     for name in ("a", "b"):
         train_nothing(tmp_path / "probes" / name, eye, len(STATE_NAMES))
-    probe = load_probe(tmp_path / "probes", eye)
+    probe = load_probe(str(tmp_path / "probes"), eye)
     assert isinstance(probe, ProbeEnsemble)
     states = np.random.default_rng(0).normal(size=(5, len(STATE_NAMES))).astype(np.float32)
     members = np.stack([member(states).values for member in probe.probes])
