@@ -163,7 +163,7 @@ def run(method: str, args: argparse.Namespace) -> None:
         mode: Any = method
         eye = VlmEye(
             vlm, PRIMER, mode=mode, window_seconds=args.window, overlap_seconds=args.overlap,
-            max_frames=args.max_frames if method == "streaming" else None,
+            max_frames=args.max_frames[0] if args.max_frames else None,
         )  # fmt: skip
         return eye.read(film).states
 
@@ -191,7 +191,10 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=8, help="overlapped windows; they set the film's length")
     parser.add_argument("--window", type=int, default=30, help="seconds of a window")
     parser.add_argument("--overlap", type=int, default=15, help="seconds shared by neighbours")
-    parser.add_argument("--max-frames", type=int, help="of one context in streaming; by default what it holds")
+    parser.add_argument(
+        "--max-frames", type=int, nargs="*", default=[], metavar="N",
+        help="also streaming in contexts of so many frames, beside as many as fit",
+    )  # fmt: skip
     parser.add_argument("--layers", type=int, default=28, help="of the language model")
     parser.add_argument("--tower-layers", type=int, default=27, help="of the vision tower")
     parser.add_argument("--dtype", choices=("bfloat16", "float32", "float16"), default="bfloat16")
@@ -212,17 +215,20 @@ def main() -> None:
     print("| method | film s per s | ratio | CPU time | peak memory | tower | language model | TFLOP/s |")
     print("|---|---|---|---|---|---|---|---|")
     states, naive_seconds = {}, 0.0
+    rows = [(method, method, None) for method in METHODS]
+    rows += [(f"streaming, {frames} frames", "streaming", frames) for frames in args.max_frames]
     with tempfile.TemporaryDirectory() as folder:
-        for method in METHODS:
+        for name, method, frames in rows:
             path = Path(folder) / f"{method}.npy"
-            figures, memory = measure([*sys.argv[1:], "--method", method, "--states", str(path)])
+            words = [*sys.argv[1:], "--method", method, "--states", str(path), "--max-frames"]
+            figures, memory = measure([*words, *([str(frames)] if frames else [])])
             states[method] = np.load(path)
             naive_seconds = naive_seconds or figures["seconds"]
             memory = figures["cuda_bytes"] or memory
             tower, language = (figures[part] / 1e12 for part in ("tower", "language"))
             seconds = figures["seconds"]
             print(
-                f"| {method} | {args.seconds / seconds:.3f} | {naive_seconds / seconds:.2f} | "
+                f"| {name} | {args.seconds / seconds:.3f} | {naive_seconds / seconds:.2f} | "
                 f"{figures['cpu_seconds']:.1f} s | {memory >> 20} MiB | "
                 f"{tower:.2f} TFLOP | {language:.2f} TFLOP | {(tower + language) / seconds:.3f} |",
                 flush=True,

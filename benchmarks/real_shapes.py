@@ -99,7 +99,7 @@ def compose(musicgen: FrozenMusicGen, frames: int) -> dict[str, float]:
     curve = AffectCurve(np.linspace(-1, 1, 10)[:, None].repeat(2, axis=1))
     began = time.perf_counter()
     window = Window(0, 0, frames, 0)
-    codes = compose_window(musicgen, build_adapter(musicgen).eval(), "calm", curve, window, None, "benchmark")
+    codes = compose_window(musicgen, build_adapter(musicgen).eval(), "calm", curve, window, None, "benchmark").codes
     composed = time.perf_counter() - began
     sound = musicgen.codec.decode(codes)
     assert sound.shape == (1, frames * 640) and bool(torch.isfinite(sound).all())

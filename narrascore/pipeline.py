@@ -205,7 +205,7 @@ class Pipeline:
                     musicgen, self.adapter, anchor.sentence, curve, window, prompt,
                     f"{seed}/{film_key}/{window.index}", musicgen.sampling,
                     on_frame=_count_from(window, total, progress),
-                )  # fmt: skip
+                ).codes  # fmt: skip
                 if store:
                     store.save(window.index, key, new)
             codes[:, window.new_start : window.stop] = new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +14,19 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoding import Sampling, generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.windows import Window
+
+
+@dataclass(frozen=True)
+class ComposedWindow:
+    """What came of one window.
+
+    Attributes:
+        codes: its new frames, `[K, window.frames - window.prompt]`.
+        collapses: why each earlier draw was thrown away, in order; empty if the first one was kept.
+    """
+
+    codes: Tensor
+    collapses: tuple[str, ...] = ()
 
 
 def compose_window(
@@ -25,7 +39,7 @@ def compose_window(
     seed: str,
     sampling: Sampling | None = None,
     on_frame: Callable[[int], None] | None = None,
-) -> Tensor:
+) -> ComposedWindow:
     """Draw the new frames of one window.
 
     Args:
@@ -38,9 +52,6 @@ def compose_window(
         seed: names this unit; the same seed gives the same codes on the same machine.
         sampling: by default the checkpoint's own.
         on_frame: told how many of the window's frames are finished.
-
-    Returns:
-        `[K, window.frames - window.prompt]`.
     """
     sampling = sampling or musicgen.sampling
     control = None
@@ -60,7 +71,7 @@ def compose_window(
         on_frame=on_frame,
         held_code=musicgen.codec.held_code,
     )
-    return codes[0, :, window.prompt :].cpu()
+    return ComposedWindow(codes[0, :, window.prompt :].cpu())
 
 
 def noise_of(seed: str) -> torch.Generator:

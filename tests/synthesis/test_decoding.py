@@ -128,7 +128,7 @@ def test_control_follows_absolute_frame_under_guidance_cache_and_prompt(
     adapter, frames = open_adapter(musicgen, blocks=blocks), 24
     prompt = random_codes(musicgen, known)
     window, sampling = Window(3, start, start + frames, known), Sampling(5, 0.0, 2.5, control_guidance)
-    got = compose_window(musicgen, adapter, "fast drums", curve_of(), window, prompt[0], "s", sampling)
+    got = compose_window(musicgen, adapter, "fast drums", curve_of(), window, prompt[0], "s", sampling).codes
 
     text, tail = musicgen.encode_text(["fast drums"]), max(musicgen.delays)
     absolute = torch.stack(
@@ -184,8 +184,8 @@ def test_control_of_a_frame_does_not_depend_on_the_window_that_asks(musicgen: Fr
 def test_moving_the_curve_moves_what_is_heard(musicgen: FrozenMusicGen) -> None:
     adapter, window, sampling = open_adapter(musicgen, gate=2.0), Window(0, 0, 30, 0), Sampling(temperature=0.0)
     low, high = (AffectCurve([[v, v]] * 5) for v in (-1.0, 1.0))
-    first = compose_window(musicgen, adapter, "calm", low, window, None, "s", sampling)
-    assert not torch.equal(first, compose_window(musicgen, adapter, "calm", high, window, None, "s", sampling))
+    first = compose_window(musicgen, adapter, "calm", low, window, None, "s", sampling).codes
+    assert not torch.equal(first, compose_window(musicgen, adapter, "calm", high, window, None, "s", sampling).codes)
 
 
 @pytest.mark.parametrize("known", [1, 2, 20])
@@ -207,7 +207,7 @@ def test_a_decoder_in_bf16_is_steered_by_control_in_fp32(musicgen: FrozenMusicGe
     window, low, high = Window(0, 0, 20, 0), AffectCurve([[-1, -1]] * 3), AffectCurve([[1, 1]] * 3)
     adapter = open_adapter(half, gate=2.0)
     first, second = (
-        compose_window(half, adapter, "calm", curve, window, None, "s", Sampling(temperature=0.0))
+        compose_window(half, adapter, "calm", curve, window, None, "s", Sampling(temperature=0.0)).codes
         for curve in (low, high)
     )
     assert not torch.equal(first, second)
@@ -216,7 +216,8 @@ def test_a_decoder_in_bf16_is_steered_by_control_in_fp32(musicgen: FrozenMusicGe
 def test_a_unit_draws_the_same_alone_and_again(score_musicgen: FrozenMusicGen) -> None:
     window = Window(0, 0, 40, 0)
     first, again, other = (
-        compose_window(score_musicgen, None, "sad piano", curve_of(), window, None, seed) for seed in ("a", "a", "b")
+        compose_window(score_musicgen, None, "sad piano", curve_of(), window, None, seed).codes
+        for seed in ("a", "a", "b")
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
