@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,16 +25,23 @@ class Sampling:
         temperature: 0 takes the most likely code.
         text_guidance: s_text; 1 is off.
         control_guidance: s_control; 1 is off, the paper's form. Anything else costs a third row.
+        plausibility: codes that the guided row itself, (text, C), finds less likely than this share of its likeliest
+            are not drawn; 0 is off, the paper's form. Guidance multiplies ratios of probabilities, and where both are
+            tiny the ratio is noise: without this rule strong guidance draws what no row asks for, such as a bar that
+            ends early (Li et al. 2023, contrastive decoding, Eq. 2, for language models).
     """
 
     top_k: int = 250
     temperature: float = 1.0
     text_guidance: float = 3.0
     control_guidance: float = 1.0
+    plausibility: float = 0.0
 
     def __post_init__(self) -> None:
         if self.top_k < 1 or self.temperature < 0 or self.text_guidance < 0 or self.control_guidance < 0:
             raise ValueError(f"top_k must be at least 1, temperature and guidance not negative: got {self}")
+        if not 0 <= self.plausibility < 1:
+            raise ValueError(f"plausibility must be in [0, 1): got {self.plausibility}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ class Guidance:
             rows.append((True, False))
         return rows
 
-    def combine(self, logits: Tensor) -> Tensor:
-        """`[rows * B, ...]` -> `[B, ...]`."""
+    def combine(self, logits: Tensor, never: Tensor | None = None) -> Tensor:
+        """`[rows * B, K, V]` -> `[B, K, V]`, with -inf where `never` `[K, V]` forbids a code."""
         parts = dict(zip(self.rows, logits.chunk(len(self.rows)), strict=True))
         full = parts[True, True]
         combined = full
@@ -65,6 +73,11 @@ class Guidance:
             combined = parts[False, True] + self.sampling.text_guidance * (full - parts[False, True])
         if (True, False) in parts:
             combined = combined + (self.sampling.control_guidance - 1) * (full - parts[True, False])
+        if never is not None:  # before the likeliest code is looked for: it may be a forbidden one
+            full, combined = full.masked_fill(never, float("-inf")), combined.masked_fill(never, float("-inf"))
+        if self.sampling.plausibility > 0:
+            below = full - full.amax(dim=-1, keepdim=True) < math.log(self.sampling.plausibility)
+            combined = combined.masked_fill(below, float("-inf"))
         return combined
 
 
@@ -130,11 +143,11 @@ def generate(
         add_control = inject(gates, control[:, start : step + 1]) if gates and control is not None else None
         inputs = reading[..., start : step + 1].repeat(len(rows), 1, 1)
         logits = run_decoder(model, inputs, condition, add_control=add_control, cache=cache)[:, :, -1]
-        combined = guidance.combine(logits.float())
+        never = None
         if held_code is not None and step <= tail:
-            first = (position[:, step] == 0).to(device)
-            combined[:, first, held_code] = float("-inf")
-        token = sample(combined, sampling, noise)
+            never = torch.zeros(logits.shape[1:], dtype=torch.bool, device=device)
+            never[position[:, step] == 0, held_code] = True
+        token = sample(guidance.combine(logits.float(), never), sampling, noise)
         reading[..., step + 1] = torch.where(drawn[:, step], token, reading[..., step + 1])
         if on_frame is not None and step >= tail:
             on_frame(step - tail + 1)

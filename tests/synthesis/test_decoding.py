@@ -1,5 +1,6 @@
 """The decoding loop: the library's tokens, the control's place in time, and closed gates."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -239,12 +240,14 @@ def test_no_note_is_held_that_was_never_begun(score_musicgen: FrozenMusicGen) ->
         for h in head:
             h.weight[HOLD] = h.weight.abs().sum(0) * 5
     arguments = (score_musicgen.decoder, score_musicgen.delays, text, 8, [noise_of("a")], score_musicgen.sampling)
-    free, kept = generate(*arguments), generate(*arguments, held_code=HOLD)
+    picky = (*arguments[:-1], dataclasses.replace(score_musicgen.sampling, plausibility=0.5))
+    free, kept, picked = generate(*arguments), generate(*arguments, held_code=HOLD), generate(*picky, held_code=HOLD)
     with torch.no_grad():
         for h, weight in zip(head, before, strict=True):
             h.weight.copy_(weight)
     assert (free[..., 0] == HOLD).any(), "nothing was held at all: the test would prove nothing"
     assert not (kept[..., 0] == HOLD).any()
+    assert not (picked[..., 0] == HOLD).any()
 
 
 def test_guidance_of_one_is_the_plain_row() -> None:
@@ -256,6 +259,21 @@ def test_guidance_of_one_is_the_plain_row() -> None:
         (True, True),
         (False, True),
     ]
+
+
+@pytest.mark.parametrize("steered", [True, False])
+def test_guidance_draws_nothing_that_the_guided_row_finds_implausible(steered: bool) -> None:
+    """Code 2 is a thousand times likelier with control than without, and still hardly likely: guidance wants it."""
+    guidance = Guidance(Sampling(1, 0.0, 2.0, 5.0, plausibility=0.05), steered)
+    plain = dataclasses.replace(guidance, sampling=dataclasses.replace(guidance.sampling, plausibility=0.0))
+    rows = {(True, True): [0.9, 0.099, 0.001], (False, True): [0.9, 0.099, 0.001], (True, False): [0.9, 0.099, 1e-6]}
+    logits = torch.tensor([rows[row] for row in guidance.rows]).log()[:, None]
+    assert plain.combine(logits).argmax() == (2 if steered else 0)
+    combined = guidance.combine(logits)
+    assert combined.argmax() == 0
+    assert combined.isinf().tolist() == [[[False, False, True]]]
+    never = torch.tensor([[True, False, False]])
+    assert guidance.combine(logits, never).isinf().tolist() == [[[True, False, True]]]
 
 
 def test_top_k_draws_only_from_the_k_likeliest() -> None:
