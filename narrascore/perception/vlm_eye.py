@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -23,6 +24,10 @@ from narrascore.windows import frames_to_cover, overlapping_windows
 
 RATE_HZ = 1
 """One frame and one state a second; a window of seconds is a window of frames."""
+
+STREAMING_STEP = 5
+"""Frames that go into the growing context together. Each sees only what lies before it, so the states are those of one
+frame at a time; a step reads the whole context and all weights once, however many frames are in it."""
 
 Mode = Literal["windows", "streaming"]
 Seen = Iterator[tuple[int, Tensor]]
@@ -171,18 +176,20 @@ class VlmEye:
         limit = min(self._limit(tokens_per_frame), self.max_frames or self.vlm.context_tokens)
         held: deque[tuple[int, Tensor]] = deque(maxlen=self.overlap_seconds)
         rows: list[NDArray[np.float32]] = []
-        start = second = in_context = 0
-        for second, tokens in seen:
-            if in_context == limit:
-                yield start, second, np.concatenate(rows)
-                _cut_back(cache, bare)
-                if held:
-                    self._read(held, cache, first=True)
-                start, rows, in_context = second, [], len(held)
-            rows.append(self._read([(second, tokens)], cache, first=in_context == 0))
-            held.append((second, tokens))
-            in_context += 1
-        yield start, second + 1, np.concatenate(rows)
+        start = stop = in_context = 0
+        for frames in _in_steps(seen, STREAMING_STEP):
+            while frames:
+                if in_context == limit:
+                    yield start, stop, np.concatenate(rows)
+                    _cut_back(cache, bare)
+                    if held:
+                        self._read(held, cache, first=True)
+                    start, rows, in_context = stop, [], len(held)
+                now, frames = frames[: limit - in_context], frames[limit - in_context :]
+                rows.append(self._read(now, cache, first=in_context == 0))
+                held.extend(now)
+                in_context, stop = in_context + len(now), stop + len(now)
+        yield start, stop, np.concatenate(rows)
 
     def _begin(self) -> tuple[DynamicCache, int]:
         """A cache that holds the primer, read once for all windows, and its tokens."""
@@ -200,6 +207,11 @@ class VlmEye:
 
     def _limit(self, tokens_per_frame: int) -> int:
         return self.vlm.frames_that_fit(opening(self.primer), tokens_per_frame)
+
+
+def _in_steps(seen: Seen, frames: int) -> Iterator[list[tuple[int, Tensor]]]:
+    while step := list(itertools.islice(seen, frames)):
+        yield step
 
 
 def _cut_back(cache: DynamicCache, tokens: int) -> None:
