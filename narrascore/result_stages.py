@@ -110,7 +110,10 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
 
 def _collapses(composition: Composition) -> list[str]:
     """One line on the windows that had to be drawn again; the manifest says which and why."""
-    rows = [*composition.windows, *(row for edit in composition.edits for span in edit["spans"] for row in span["windows"])]
+    rows = [
+        *composition.windows,
+        *(row for edit in composition.edits for span in edit["spans"] for row in span["windows"]),
+    ]
     count = sum(1 for row in rows if row["collapses"])
     return [f"{count} window(s) of the music collapsed and were drawn again; see manifest.json"] if count else []
 
