@@ -165,7 +165,8 @@ def test_a_kill_between_two_moves_leaves_one_version(
         left[0] -= 1
         real(path, target)
 
-    old = (folder / "music.wav").read_bytes()
+    codes = Path("windows") / "codes.safetensors"
+    old = [(folder / name).read_bytes() for name in ("music.wav", codes)]
     with monkeypatch.context() as patch:
         patch.setattr(workshop, "move", killed)
         with contextlib.suppress(InterruptedJobError):
@@ -174,8 +175,8 @@ def test_a_kill_between_two_moves_leaves_one_version(
     assert [path.name for path in (folder / "versions").iterdir()] == ["1"]
     kept = {path.name for path in (folder / "versions" / "1").iterdir()}
     assert kept == {"music.wav", "figure.png", "report.html", "manifest.json", "windows"}
-    assert (folder / "versions" / "1" / "music.wav").read_bytes() == old
-    assert (result.folder / "music.wav").read_bytes() != old
+    assert [(folder / "versions" / "1" / name).read_bytes() for name in ("music.wav", codes)] == old
+    assert (result.folder / codes).read_bytes() != old[1]
     assert score_film(pipeline, film, replace(PLAIN, seed=1)).already_finished
     # The next change has a version of its own.
     assert score_film(pipeline, film, replace(PLAIN, seed=2)).version == folder / "versions" / "2"
