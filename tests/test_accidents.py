@@ -332,10 +332,11 @@ def test_ten_hours_are_checked_against_the_disk_first(film: Path, monkeypatch: p
     folder.mkdir()
     long = replace(Film.open(film), duration_seconds=Fraction(36_000))
     shop = Workshop(long, folder, None, Manifest(folder))
-    needed = shop.needed_bytes(48_000, 2, stems=False)
+    shop.sound_bytes_per_second = 48_000 * 2 * 3
+    needed = shop.needed_bytes()
     assert 36_000 * 48_000 * 2 * 3 <= needed <= 1.1 * 36_000 * 48_000 * 2 * 3
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10 * 2**30})())
-    with pytest.raises(InputError, match="10240 MiB are free where 1"), shop.stage("read", [], needed):
+    with pytest.raises(InputError, match="10240 MiB are free where 1"), shop.stage("read", []):
         pass
     assert not (folder / "manifest.json").exists()
     # What is held in memory for ten hours: the codes of the embedded system, 20 MB, and their windows.

@@ -20,7 +20,7 @@ from narrascore.synthesis.score_codes import (
     read_notes,
     write_notes,
 )
-from tests.synthesis.tiny import tiny_encodec_musicgen
+from tests.synthesis.tiny import tiny_encodec_musicgen, with_sound
 
 FRAMES = 400
 
@@ -47,7 +47,7 @@ def notes() -> ScoreCodec:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> FrozenMusicGen:
-    return FrozenMusicGen.from_pretrained(tiny_encodec_musicgen(tmp_path_factory.mktemp("tiny")))
+    return FrozenMusicGen.from_pretrained(with_sound(tiny_encodec_musicgen(tmp_path_factory.mktemp("tiny"))))
 
 
 def test_notes_are_joined_at_the_bar_line_where_both_agree(notes: ScoreCodec) -> None:
@@ -83,8 +83,7 @@ def test_sound_is_joined_where_it_is_the_same(sound: FrozenMusicGen) -> None:
     new[:, 120:220] = kept[:, 120:220]
     frame, distance = find_join(sound.codec, kept, new, 60, 240)
     assert 160 <= frame <= 180  # half a second before and after is equal here, but for what the decoder hears around
-    assert distance < 0.2
-    assert find_join(sound.codec, kept, new, 60, 80)[1] > distance
+    assert distance < find_join(sound.codec, kept, new, 60, 80)[1] / 2
 
 
 def test_a_patch_changes_nothing_outside_itself(sound: FrozenMusicGen) -> None:
