@@ -43,8 +43,11 @@ class Workshop:
         self.version: Path | None = None
         self.ran: dict[str, float] = {}
         self.sound_bytes_per_second, self.stems = 0.0, False
-        for orphan in folder.glob(".*.part"):
+        # What a run that was killed had in the making.
+        for orphan in folder.rglob(".narrascore-*.part"):
             orphan.unlink()
+        for orphan in (*folder.glob(".*.partial"), *folder.glob("stems/.raw-*")):
+            shutil.rmtree(orphan)
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""

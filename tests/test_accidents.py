@@ -120,22 +120,22 @@ def test_twenty_kills_at_random_moments_change_no_byte(tmp_path: Path) -> None:
     begun = time.monotonic()
     whole = score_film(Pipeline.from_pretrained(system), film, ScoreOptions(output=tmp_path / "whole")).folder
     runs_seconds = time.monotonic() - begun
-    kills = 0
-    while kills < 20:
-        # From the moment on that the folder is there: before it, there is nothing to spoil.
-        wait = chance.uniform(0, runs_seconds)
-        started: list[float] = []
 
-        def moment(wait: float = wait, started: list[float] = started) -> bool:
-            lock = folder / ".lock"
-            if not started and lock.exists() and _is_held(lock):
-                started.append(time.monotonic())
-            return bool(started) and time.monotonic() - started[0] > wait
+    def at_random() -> Callable[[], bool]:
+        """A moment of a run, counted from when it holds its folder: before that, there is nothing to spoil."""
+        wait, held = chance.uniform(0, runs_seconds), []
 
-        if run_until(words, moment, signal.SIGKILL).returncode == 0:
+        def moment() -> bool:
+            if not held and (folder / ".lock").exists() and _is_held(folder / ".lock"):
+                held.append(time.monotonic())
+            return bool(held) and time.monotonic() - held[0] > wait
+
+        return moment
+
+    for _ in range(20):
+        if run_until(words, at_random(), signal.SIGKILL).returncode == 0:
             same_results(folder, whole)
-            run_until([*words, "--force"], moment, signal.SIGKILL)  # so that there is something to kill again
-        kills += 1
+            run_until([*words, "--force"], at_random(), signal.SIGKILL)  # so that there is something to kill again
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     same_results(folder, whole)
