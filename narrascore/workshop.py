@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from narrascore.composition import COMPOSITION_FILE
 from narrascore.errors import InputError, UsageError
+from narrascore.files import move, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
 
@@ -17,6 +19,8 @@ EDITABLE = ("curve.csv", "anchor.json")
 MARGIN_BYTES = 64 * 2**20
 """Left free on the disk beside what the results are expected to take."""
 AAC_BYTES_PER_SECOND = 32_000
+KEPT_BYTES_PER_SECOND = 20_000
+"""Of the eye's states (the widest eye, every second seen twice), windows and codes together, at most."""
 
 
 class Workshop:
@@ -28,6 +32,8 @@ class Workshop:
         manifest: the folder's memory.
         version: this run's `versions/N/`, once something was moved there.
         ran: seconds of each stage that ran.
+        sound_bytes_per_second: of rendered music, for the disk's sake.
+        stems: whether there will be stems, likewise.
     """
 
     def __init__(self, film: Film, folder: Path, scored: Path | None, manifest: Manifest) -> None:
@@ -36,8 +42,12 @@ class Workshop:
         self.film, self.folder, self.scored, self.manifest = film, folder, scored, manifest
         self.version: Path | None = None
         self.ran: dict[str, float] = {}
-        for orphan in folder.glob(".*.part"):
+        self.sound_bytes_per_second, self.stems = 0.0, False
+        # What a run that was killed had in the making.
+        for orphan in folder.rglob(".narrascore-*.part"):
             orphan.unlink()
+        for orphan in (*folder.glob(".*.partial"), *folder.glob("stems/.raw-*")):
+            shutil.rmtree(orphan)
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""
@@ -45,35 +55,51 @@ class Workshop:
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:
-        """Move finished results to this run's `versions/N/`, with a copy of the manifest and of the windows.
+        """Move finished results to this run's `versions/N/`, with a copy of the manifest and of the codes.
 
-        The manifest is changed after the files: a run killed in between finds the rest and moves it next time.
+        A run killed in between finds the rest and moves it to the same version next time. Nothing is moved if the disk
+        could not hold what comes instead.
         """
         paths = [path for path in paths if self.manifest.was_finished(path)]
         if not paths:
             return
-        if self.version is None:
-            self.version = self.manifest.new_version()
+        self._check_disk(paths)
+        self.version = self.manifest.open_version()
+        if any((self.version / self._name_in_version(path)).exists() for path in paths):
+            self.manifest.close_version()  # results of an unfinished run that are replaced in their turn
+            self.version = self.manifest.open_version()
         windows = self.folder / "windows"
-        if with_windows and windows.is_dir() and not (self.version / "windows").exists():
-            shutil.copytree(windows, self.version / "windows")
+        if with_windows and not (self.version / "windows").exists():
+            partial = self.folder / ".windows.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            for path in (windows / name for name in (COMPOSITION_FILE, *EDITABLE)):
+                if path.is_file():
+                    shutil.copy2(path, partial)
+            replace_folder(partial, self.version / "windows")
         for path in paths:
-            shutil.move(path, self.version / path.name)
+            move(path, self.version / self._name_in_version(path))
+
+    def _name_in_version(self, path: Path) -> str:
+        return path.name if path == self.scored else self.manifest.name_of(path)
 
     def start_anew(self) -> None:
         """Forget everything that was made; what a user would miss goes to `versions/N/`."""
         self.set_aside([self.folder / name for name in EDITABLE] + self.results(), with_windows=True)
         shutil.rmtree(self.folder / "windows", ignore_errors=True)
-        known = {name: None for name in self.manifest.data["files"]}
-        self.manifest = Manifest(self.folder, {"film": self.manifest.data["film"], "files": known})
+        kept = {"film": self.manifest.data["film"], "files": dict.fromkeys(self.manifest.data["files"])}
+        if "version" in self.manifest.data:
+            kept["version"] = self.manifest.data["version"]
+        # Run again after a kill, the same --force goes on instead of starting anew once more.
+        self.manifest = Manifest(self.folder, {**kept, "forced": True})
         self.manifest.save()
 
     @contextlib.contextmanager
-    def stage(self, name: str, files: list[Path], needed_bytes: float = 0) -> Iterator[None]:
+    def stage(self, name: str, files: list[Path]) -> Iterator[None]:
         """Announce a stage's files and time it; before the first one, check the disk and say whose folder this is."""
         data = self.manifest.data
         if not self.ran:
-            self._check_disk(needed_bytes)
+            self._check_disk()
             data["state"] = "unfinished"
             data["film"] = {
                 "name": self.film.path.name, "path": str(self.film.path), "identity": self.film.identity(),
@@ -85,17 +111,27 @@ class Workshop:
         yield
         self.ran[name] = data["stage_seconds"][name] = round(time.perf_counter() - start, 3)
 
-    def needed_bytes(self, sample_rate_hz: int, channels: int, *, stems: bool) -> float:
-        """What the results of this job may take on the disk, while they are made."""
+    def needed_bytes(self, redone: Collection[Path] = ()) -> float:
+        """What the results of this job that are not there yet, or are about to be redone, may take on the disk."""
         seconds = float(self.film.duration_seconds)
-        sound = seconds * sample_rate_hz * channels * 3
-        film = self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND if self.scored else 0
-        return sound * (13 if stems else 1) + film
+        sound = seconds * self.sound_bytes_per_second
 
-    def _check_disk(self, needed_bytes: float) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < needed_bytes + MARGIN_BYTES:
+        def missing(path: Path) -> bool:
+            return path in redone or not path.exists()
+
+        needed = seconds * KEPT_BYTES_PER_SECOND
+        if missing(self.folder / "music.wav"):
+            needed += sound
+        if self.stems and missing(self.folder / "stems"):
+            needed += 12 * sound
+        if self.scored is not None and missing(self.scored):
+            needed += self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND
+        return needed
+
+    def _check_disk(self, redone: Collection[Path] = ()) -> None:
+        free, needed = shutil.disk_usage(self.folder).free, self.needed_bytes(redone) + MARGIN_BYTES
+        if free < needed:
             raise InputError(
-                f"{self.folder.parent}: {free >> 20} MiB are free where {int(needed_bytes + MARGIN_BYTES) >> 20} MiB "
-                "are needed; make room or choose another place with -o"
+                f"{self.folder.parent}: {free >> 20} MiB are free where {int(needed) >> 20} MiB are needed; make room "
+                "or choose another place with -o"
             )

@@ -32,6 +32,8 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
     defaults = ScoreOptions()
     assert (settings.seed, settings.stems, settings.force) == (defaults.seed, defaults.stems, defaults.force)
     assert (settings.output, settings.audio, settings.curve) == (None, None, None)
+    assert (settings.redo, settings.take, settings.start, settings.stop) == (None, defaults.take, None, None)
+    assert settings.engine_change == defaults.engine_change
     assert settings.system == "embedded"
 
 
@@ -46,6 +48,12 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
         (["a.mp4", "+nonsense=1"], 2, "no setting nonsense"),
         (["a.mp4", "sed=1"], 2, "did you mean seed?"),
         (["a.mp4", "b.mp4", "-o", "x.mp4"], 2, "several films need a folder"),
+        (["a.mp4", "--redo", "5-1"], 2, "ends before it begins"),
+        (["a.mp4", "redo=5"], 2, "write START-STOP"),
+        (["a.mp4", "--take", "0"], 2, "take counts from 1"),
+        (["a.mp4", "--from", "1:00"], 2, "give both"),
+        (["a.mp4", "--from", "x", "--to", "1"], 2, "'x' is no time"),
+        (["."], 3, "names no film"),
         (["none such.mp4"], 3, "none such.mp4"),
         (["--", "--none.mp4"], 3, "--none.mp4"),
         (["none.mp4", "nor this.mp4"], 6, "2 of 2 films could not be scored"),
@@ -65,6 +73,17 @@ def test_what_cannot_be_done_is_said(
     assert said in lines[-1]
     assert all(line.startswith("narrascore: ") for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_films_are_summed_up(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films.txt").write_text("one.mp4\nsecond film.mp4\n", encoding="utf-8")
+    assert main(["score", "films.txt"]) == 6
+    table = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split("  ")[0].strip() for line in table] == ["one.mp4", "second film.mp4"]
+    assert all("failed" in line and "cannot be opened" in line for line in table)
 
 
 def test_the_first_line_names_the_system(capsys: pytest.CaptureFixture[str]) -> None:
