@@ -19,7 +19,10 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError, InterruptedJobError, UsageError
 from narrascore.files import array_digest, digest, fingerprint, replace_folder, write_text
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
+from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
+from narrascore.media.mix import Mix
+from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
@@ -29,6 +32,8 @@ from narrascore.rendering import (
     AudioMode,
     default_audio,
     measure_music,
+    plan_mix,
+    write_deliverables,
     write_midi,
     write_music,
     write_scored_film,
@@ -49,7 +54,9 @@ class ScoreOptions:
 
     Attributes:
         output: the scored film's path, or a folder for it; by default beside the film.
-        audio: by default `mix` where the film has sound, `replace` where it has none.
+        audio: by default `duck` where the film has sound, `replace` where it has none.
+        mix: levels, ducking, fades and loudness.
+        deliver: also write music and mix as WAV into `deliver/`.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
@@ -60,6 +67,8 @@ class ScoreOptions:
 
     output: Path | None = None
     audio: AudioMode | None = None
+    mix: MixSettings = field(default_factory=MixSettings)
+    deliver: bool = False
     prompt: str = ""
     curve_path: Path | None = None
     curve_gain: float = 1.0
@@ -114,10 +123,10 @@ def score_film(
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
     film = Film.open(film_path)
     folder, scored = find_folder(film.path, film.identity(), options.output)
-    audio = _choose_audio(film, options.audio)
+    audio = _choose_audio(film, options)
     try:
         with locked(folder):
-            scored, no_container = _place_film(film, folder, scored, audio)
+            scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
             job = _Job(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
             finished_before = job.run()
@@ -132,21 +141,25 @@ def score_film(
         raise InputError(f"{what}; make room or choose another place with -o") from error
 
 
-def _choose_audio(film: Film, asked: AudioMode | None) -> AudioMode:
-    if asked == "mix" and not film.audio_tracks:
+def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
+    audio = options.audio or default_audio(film)
+    if audio not in ("duck", "mix"):
+        return audio
+    if not film.audio_tracks:
         film.warn("the film has no sound of its own to mix with: the music stands alone")
         return "replace"
-    return asked or default_audio(film)
+    sound_track(film, options.mix.track)  # refused now, rather than after the music was composed
+    return audio
 
 
 def _place_film(
-    film: Film, folder: Path, scored: Path | None, audio: AudioMode
+    film: Film, folder: Path, scored: Path | None, audio: AudioMode, track: int
 ) -> tuple[Path | None, InputError | None]:
     """Where the scored film goes, or None, and why not if the picture fits no container."""
     if audio == "music-only" or scored is not None:
         return (None if audio == "music-only" else scored), None
     try:
-        suffix = container_for(film, audio)
+        suffix = container_for(film, audio, track=track)
     except InputError as error:
         return None, error
     return folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}"), None
@@ -176,6 +189,7 @@ class _Job:
         self._write_stems(render_key, compose_key, anchor)
         self._draw(render_key, curve, anchor)
         self._write_film(render_key)
+        self._deliver(render_key)
         if not self.shop.ran and self.manifest.data["state"] == "finished":
             return True
         self._finish(anchor)
@@ -339,19 +353,38 @@ class _Job:
             )  # fmt: skip
         self.manifest.finish_stage("figure", key, [path])
 
+    @cached_property
+    def mix(self) -> Mix:
+        """The music under the film's sound, as the settings want it."""
+        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
+
     def _write_film(self, render_key: str) -> None:
         if self.shop.scored is None:
             return
-        key = digest([render_key, self.film_key, self.audio])
+        key = digest([render_key, self.film_key, self.audio, asdict(self.options.mix)])
         if self.manifest.has_stage("film", key, [self.shop.scored]):
             return
         self.shop.set_aside([self.shop.scored, self.folder / "report.html"])
         with self._stage("film", [self.shop.scored]):
-            self.manifest.data["levels"] = write_scored_film(
-                self.film, self.folder / "music.wav", self.shop.scored, self.audio, overwrite=True,
-                progress=lambda share: self._tell("film", share, 1.0),
-            )  # fmt: skip
+            self.manifest.data["levels"] = self.mix.levels
+            write_scored_film(
+                self.mix, self.shop.scored, overwrite=True, progress=lambda share: self._tell("film", share, 1.0)
+            )
         self.manifest.finish_stage("film", key, [self.shop.scored])
+
+    def _deliver(self, render_key: str) -> None:
+        if not self.options.deliver:
+            return
+        folder, key = self.folder / "deliver", digest([render_key, self.film_key, self.audio, asdict(self.options.mix)])
+        if self.manifest.has_stage(
+            "deliver", key, [folder / name for name in self.manifest.data.get("deliver", ["-"])]
+        ):
+            return
+        self.shop.set_aside([folder])
+        with self._stage("deliver", []):
+            files = write_deliverables(self.mix, folder)
+        self.manifest.data["deliver"] = [path.name for path in files]
+        self.manifest.finish_stage("deliver", key, files)
 
     def _finish(self, anchor: MusicalAnchor) -> None:
         """The manifest in full, and the report made from it."""
