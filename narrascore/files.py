@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -49,7 +51,29 @@ def fingerprint(path: Path) -> str | None:
 
 
 def replace_folder(made: Path, path: Path) -> None:
-    """Put a finished folder in the place of an older one."""
+    """Put a finished folder in the place of an older one; a power cut then leaves a whole one or none."""
+    for file in sorted(made.rglob("*")):
+        sync(file)
+    sync(made)
     if path.exists():
         shutil.rmtree(path)
     made.replace(path)
+    sync(path.parent)
+
+
+def move(path: Path, target: Path) -> None:
+    """Move a file or folder to a new name on the same disk; a power cut then leaves it under one name or the other."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    sync(target.parent)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk, where the system lets it be asked."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

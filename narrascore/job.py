@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+import torch
 
-from narrascore.affect import AffectCurve
-from narrascore.anchor import MusicalAnchor
+from narrascore.compose_stage import compose_film
 from narrascore.errors import InputError, InterruptedJobError, UsageError
-from narrascore.files import array_digest, digest, fingerprint, replace_folder, write_text
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
 from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
-from narrascore.media.mix import Mix
-from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import container_for
-from narrascore.page import write_page
-from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
-from narrascore.pipeline import Pipeline, anchor_warnings
-from narrascore.rendering import (
-    AUDIO_MODES,
-    AudioMode,
-    default_audio,
-    measure_music,
-    plan_mix,
-    write_deliverables,
-    write_midi,
-    write_music,
-    write_scored_film,
-    write_stems,
-)
-from narrascore.report import draw_figure
-from narrascore.units import WindowStore, environment, threads
-from narrascore.windows import continuation_windows, frames_to_cover
-from narrascore.workshop import EDITABLE, Workshop
-
-Progress = Callable[[str, float, float], None]
-"""(stage, done, in all): `read` and `film` as shares, `compose` in frames, `render` in seconds."""
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What a user can ask for about one film.
-
-    Attributes:
-        output: the scored film's path, or a folder for it; by default beside the film.
-        audio: by default `duck` where the film has sound, `replace` where it has none.
-        mix: levels, ducking, fades and loudness.
-        deliver: also write music and mix as WAV into `deliver/`.
-        prompt: the music asked for, instead of what the eye conceives.
-        curve_path: a table of the curve, instead of what the eye reads.
-        curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
-        seed: another seed is another piece.
-        stems: also one WAV per voice group, for music models that write notes.
-        force: make everything anew; what was there goes to `versions/N/`.
-    """
-
-    output: Path | None = None
-    audio: AudioMode | None = None
-    mix: MixSettings = field(default_factory=MixSettings)
-    deliver: bool = False
-    prompt: str = ""
-    curve_path: Path | None = None
-    curve_gain: float = 1.0
-    curve_offset: tuple[float, float] = (0.0, 0.0)
-    seed: int = 0
-    stems: bool = False
-    force: bool = False
+from narrascore.part_stage import score_part
+from narrascore.pipeline import Pipeline
+from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
+from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
+from narrascore.run import Progress, Run
+from narrascore.run import ScoreOptions as ScoreOptions
+from narrascore.settling import settle_anchor, settle_curve
+from narrascore.units import differences, environment, threads
+from narrascore.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -83,7 +31,7 @@ class JobResult:
     """What came of a job.
 
     Attributes:
-        folder: the job folder.
+        folder: where the results lie: the job folder, or a part's own folder in it.
         film: the scored film; None with `music-only`.
         already_finished: nothing had to be done.
         stage_seconds: what each stage that ran took.
@@ -115,30 +63,65 @@ def score_film(
 
     Raises:
         InputError: film, folder or disk cannot be used, or no container holds the picture (the music is then kept).
-        UsageError: options that make no sense together, or a foreign file in the way.
-        InterruptedJobError: stopped by the user; the same call goes on.
+        UsageError: options that make no sense together, a foreign file in the way, or windows of another engine.
+        InterruptedJobError: stopped by the user, or out of memory; the same call goes on.
     """
     options = options or ScoreOptions()
     if options.audio is not None and options.audio not in AUDIO_MODES:
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
-    film = Film.open(film_path)
-    folder, scored = find_folder(film.path, film.identity(), options.output)
-    audio = _choose_audio(film, options)
-    try:
-        with locked(folder):
+    if options.part is not None and options.redo:
+        raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
+    with _told_as_our_errors(Path(film_path).name):
+        film = Film.open(film_path)
+        folder, scored = find_folder(film.path, film.identity(), options.output)
+        audio = _choose_audio(film, options)
+        with _named_by(folder), locked(folder):
             scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
-            job = _Job(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
-            finished_before = job.run()
+            run = Run(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
+            with threads(_choose_threads(shop.manifest)):
+                result = _do(run)
             if no_container:
                 raise InputError(f"{no_container} (the music is in {folder / 'music.wav'})")
-            warnings = list(shop.manifest.data["warnings"])
-            return JobResult(folder, scored, finished_before, shop.ran, warnings, shop.version)
-    except KeyboardInterrupt as error:
-        raise InterruptedJobError(f"{film.path.name}: stopped; the same command goes on where it stopped") from error
-    except OSError as error:
-        what = f"{error.filename or folder}: {error.strerror or error}"
-        raise InputError(f"{what}; make room or choose another place with -o") from error
+            return result
+
+
+def _do(run: Run) -> JobResult:
+    """The stages, in their order. Each knows from what it makes its files, and skips what is there."""
+    shop, options = run.shop, run.options
+    if options.force and not _goes_on_with_force(run):
+        shop.start_anew()
+    # Kept before the first stage begins, so that a run that goes on computes with as many threads as this one.
+    run.manifest.data["threads"] = torch.get_num_threads()
+    curve = settle_curve(run)
+    anchor = settle_anchor(run, curve)
+    if options.part is not None:
+        folder = score_part(run, options.part, curve, anchor)
+        return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)
+    composition = compose_film(run, curve, anchor)
+    render_key = render(run, composition, anchor)
+    split_into_stems(run, render_key, composition, anchor)
+    draw(run, render_key, composition, curve, anchor)
+    write_film(run, render_key)
+    deliver(run, render_key)
+    finished_before = not shop.ran and run.manifest.data["state"] == "finished"
+    if not finished_before:
+        finish(run, composition, anchor)
+    warnings = list(run.manifest.data["warnings"])
+    return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
+
+
+def _choose_threads(manifest: Manifest) -> int:
+    """As many as an unfinished job began with: results differ in their last bits between one and two."""
+    begun = manifest.data.get("threads") if manifest.data["state"] == "unfinished" else None
+    return torch.get_num_threads() if begun is None else int(begun)
+
+
+def _goes_on_with_force(run: Run) -> bool:
+    """Whether an earlier `--force` was stopped, and nothing stands in the way of going on with it."""
+    data, now = run.manifest.data, environment(run.pipeline.musicgen)
+    same = run.options.engine_change or not differences(data.get("environment", now), now)
+    return bool(data.get("forced")) and same
 
 
 def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
@@ -165,278 +148,32 @@ def _place_film(
     return folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}"), None
 
 
-class _Job:
-    """The stages of one run, in their order. Each knows from what it makes its files, and skips what is there."""
-
-    def __init__(
-        self, shop: Workshop, pipeline: Pipeline, audio: AudioMode, options: ScoreOptions, progress: Progress | None
-    ) -> None:
-        self.shop, self.film, self.folder = shop, shop.film, shop.folder
-        self.pipeline, self.audio, self.options, self.progress = pipeline, audio, options, progress
-        if options.force:
-            shop.start_anew()
-        self.manifest = shop.manifest
-        self.parts = pipeline.describe()
-        self.film_key = self.film.key
-        self.read_key = digest([self.film_key, self.parts["eye"]])
-
-    def run(self) -> bool:
-        """Do what is missing; returns whether nothing was."""
-        curve = self._settle_curve()
-        anchor = self._settle_anchor(curve)
-        compose_key = self._compose(curve, anchor)
-        render_key = self._render(compose_key, anchor)
-        self._write_stems(render_key, compose_key, anchor)
-        self._draw(render_key, curve, anchor)
-        self._write_film(render_key)
-        self._deliver(render_key)
-        if not self.shop.ran and self.manifest.data["state"] == "finished":
-            return True
-        self._finish(anchor)
-        return False
-
-    # What the user may edit: the curve and the anchor.
-
-    def _settle_curve(self) -> AffectCurve:
-        """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
-        path, given = self.folder / "curve.csv", self.options.curve_path
-        gain, offset = self.options.curve_gain, self.options.curve_offset
-        asked = digest([self.film_key, fingerprint(given) if given else None, gain, offset])
-
-        def make() -> str:
-            curve = AffectCurve.from_csv(given) if given else self.pipeline.read_affect(self.reading)
-            curve = curve.adjust(gain, offset)
-            return curve.resample(curve.rate_hz, float(self.film.duration_seconds)).to_csv()
-
-        self._settle(path, "file" if given else "eye", asked, [self.read_key, self.parts["probe"]], make)
-        return AffectCurve.from_csv(path)
-
-    def _settle_anchor(self, curve: AffectCurve) -> MusicalAnchor:
-        """Keep `anchor.json` likewise. The eye's anchor follows the eye's curve, not one edited by hand."""
-        path, prompt = self.folder / "anchor.json", self.options.prompt.strip()
-        asked, made_curve = digest([self.film_key, prompt]), self.manifest.data["made_from"]["curve.csv"]
-
-        def make() -> str:
-            if prompt:
-                return self.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
-            return self.pipeline.read_anchor(self.reading, curve).to_json()
-
-        made_from = [prompt or [made_curve["request"], self.parts["anchor"]], self.parts["music"]]
-        self._settle(path, "user" if prompt else "eye", asked, made_from, make)
-        return self.pipeline.understand(MusicalAnchor.from_json(path))
-
-    def _settle(self, path: Path, source: str, asked: str, made_from: list[object], make: Callable[[], str]) -> None:
-        """Bring a file that may be edited to what is wanted.
-
-        Args:
-            path: the file.
-            source: who would make it anew.
-            asked: stands for the user's words; an edited file stays as long as these are the same.
-            made_from: stands for all else; a file that was not edited stays as long as this is the same, too.
-            make: its text. What it refuses, it refuses before anything is touched.
-        """
-        earlier = self.manifest.data["made_from"].get(path.name, {})
-        request = digest([asked, made_from])
-        edited = self.manifest.was_edited(path) or earlier.get("source") == "edited"
-        same = earlier.get("asked") == asked if edited else earlier.get("request") == request
-        if not (same and path.is_file() and self.manifest.was_finished(path)):
-            text = make()
-            self.shop.set_aside([path])
-            with self._stage(path.stem, [path]):
-                write_text(path, text)
-        elif edited:
-            source = "edited"
-        now = {"asked": asked, "request": request, "source": source}
-        if now != earlier or not self.manifest.is_ours(path):
-            self.manifest.data["made_from"][path.name] = now
-            self.manifest.finish_stage(path.stem, request, [path])
-
-    # What is made from them.
-
-    @cached_property
-    def reading(self) -> FilmReading:
-        """What the eye saw, kept in `reading/`."""
-        folder = self.folder / "reading"
-        files = [folder / STATES_FILE, folder / CONFIG_FILE]
-        if self.manifest.has_stage("read", self.read_key, files):
-            return FilmReading.load(folder)
-        with self._stage("read", files):
-            reading = self.pipeline.read(self.film, lambda share: self._tell("read", share, 1.0))
-            partial = self.folder / ".reading.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            reading.save(partial)
-            replace_folder(partial, folder)
-        self.manifest.finish_stage("read", self.read_key, files)
-        return reading
-
-    def _compose(self, curve: AffectCurve, anchor: MusicalAnchor) -> str:
-        """Compose into `windows/`; returns the key of the codes."""
-        duration, store = self.film.duration_seconds, WindowStore(self.folder / "windows")
-        key = digest([
-            self.film_key, str(duration), array_digest(curve.values), curve.rate_hz, anchor.sentence,
-            self.options.seed, self.parts["music"], self.parts["adapter"],
-        ])  # fmt: skip
-        if self.manifest.has_stage("compose", key, [store.whole]):
-            return key
-        self.shop.set_aside(self.shop.results(), with_windows=True)
-        with self._stage("compose", [store.whole]), threads(self._note_environment(key)):
-            codes = self.pipeline.compose(
-                duration, curve, anchor, seed=self.options.seed, film_key=self.film_key, windows_folder=store.folder,
-                progress=lambda done, total: self._tell("compose", done, total),
-            )  # fmt: skip
-            for name in EDITABLE:
-                write_text(store.folder / name, (self.folder / name).read_text(encoding="utf-8"))
-            store.save_whole(key, codes)
-        self.manifest.data["unit_keys"] = store.keys()
-        self.manifest.finish_stage("compose", key, [store.whole])
-        return key
-
-    def _note_environment(self, key: str) -> int:
-        """Remember versions and threads; returns the threads to use: on resuming a composition, those it began with."""
-        now, data = environment(self.pipeline.musicgen), self.manifest.data
-        if data.get("composing") == key:
-            before = data["environment"]
-            if {**before, "threads": 0} != {**now, "threads": 0}:
-                self.film.warn("the earlier run used other versions or another processor: its windows are made anew")
-            now["threads"] = before["threads"]
-        data.update(composing=key, environment=now)
-        return int(str(now["threads"]))
-
-    def _render(self, compose_key: str, anchor: MusicalAnchor) -> str:
-        """Render `music.wav` and, from notes, `music.mid`; returns their key."""
-        codec = self.pipeline.codec_for(anchor)
-        key = digest([compose_key, codec.describe()])
-        music, midi = self.folder / "music.wav", self.folder / "music.mid"
-        files = [music, midi] if self.pipeline.writes_notes else [music]
-        if self.manifest.has_stage("render", key, files):
-            return key
-        self.shop.set_aside(self.shop.results())
-        with self._stage("render", files):
-            codes, duration = self._codes(compose_key), self.film.duration_seconds
-            blocks = self.pipeline.render(codes, anchor, duration)
-            write_music(music, self._counted("render", blocks), codec, duration)
-            if self.pipeline.writes_notes:
-                write_midi(midi, codec, codes)
-            self.manifest.data["music"] = {**measure_music(music, codec), "codec": codec.describe()}
-        self.manifest.finish_stage("render", key, files)
-        return key
-
-    def _write_stems(self, render_key: str, compose_key: str, anchor: MusicalAnchor) -> None:
-        if not self.options.stems:
-            return
-        folder, key = self.folder / "stems", digest([render_key, "stems"])
-        if self.manifest.has_stage("stems", key, [folder / name for name in self.manifest.data.get("stems", ["-"])]):
-            return
-        self.shop.set_aside([folder])
-        with self._stage("stems", []):
-            codec, codes = self.pipeline.codec_for(anchor), self._codes(compose_key)
-            files = write_stems(folder, codec, codes, self.film.duration_seconds)
-        self.manifest.data["stems"] = [path.name for path in files]
-        self.manifest.finish_stage("stems", key, files)
-
-    def _draw(self, render_key: str, curve: AffectCurve, anchor: MusicalAnchor) -> None:
-        path, key = self.folder / "figure.png", digest([render_key, self.read_key])
-        if self.manifest.has_stage("figure", key, [path]):
-            return
-        musicgen = self.pipeline.musicgen
-        total = frames_to_cover(self.film.duration_seconds, musicgen.frame_rate_hz)
-        windows = continuation_windows(total, musicgen.window_frames, musicgen.prompt_frames)
-        keyframes, spread = self.reading.keyframes, None
-        if self.manifest.data["made_from"]["curve.csv"]["source"] == "eye":
-            spread = self.pipeline.read_spread(self.reading)
-        with self._stage("figure", [path]):
-            draw_figure(
-                path, self.folder / "music.wav", curve, keyframes, title=anchor.sentence,
-                spread=None if spread is None else spread * abs(self.options.curve_gain),
-                duration_seconds=float(self.film.duration_seconds),
-                border_seconds=[window.new_start / musicgen.frame_rate_hz for window in windows[1:]],
-            )  # fmt: skip
-        self.manifest.finish_stage("figure", key, [path])
-
-    @cached_property
-    def mix(self) -> Mix:
-        """The music under the film's sound, as the settings want it."""
-        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
-
-    def _write_film(self, render_key: str) -> None:
-        if self.shop.scored is None:
-            return
-        key = digest([render_key, self.film_key, self.audio, asdict(self.options.mix)])
-        if self.manifest.has_stage("film", key, [self.shop.scored]):
-            return
-        self.shop.set_aside([self.shop.scored, self.folder / "report.html"])
-        with self._stage("film", [self.shop.scored]):
-            self.manifest.data["levels"] = self.mix.levels
-            write_scored_film(
-                self.mix, self.shop.scored, overwrite=True, progress=lambda share: self._tell("film", share, 1.0)
-            )
-        self.manifest.finish_stage("film", key, [self.shop.scored])
-
-    def _deliver(self, render_key: str) -> None:
-        if not self.options.deliver:
-            return
-        folder, key = self.folder / "deliver", digest([render_key, self.film_key, self.audio, asdict(self.options.mix)])
-        if self.manifest.has_stage(
-            "deliver", key, [folder / name for name in self.manifest.data.get("deliver", ["-"])]
-        ):
-            return
-        self.shop.set_aside([folder])
-        with self._stage("deliver", []):
-            files = write_deliverables(self.mix, folder)
-        self.manifest.data["deliver"] = [path.name for path in files]
-        self.manifest.finish_stage("deliver", key, files)
-
-    def _finish(self, anchor: MusicalAnchor) -> None:
-        """The manifest in full, and the report made from it."""
-        data = self.manifest.data
-        warnings = [*self.pipeline.warnings, *self.film.warnings, *anchor_warnings(anchor)]
-        data.update(
-            state="finished",
-            system=self.pipeline.system,
-            parts=self.parts,
-            settings=self._settings(),
-            licences=dict(_licences({"parts": self.parts, "music": data["music"]})),
-            anchor=anchor.sentence,
-            warnings=list(dict.fromkeys(warnings)),
-            results={"film": None if self.shop.scored is None else self.manifest.name_of(self.shop.scored)},
-        )
-        if self.shop.scored is None:
-            data.pop("levels", None)
-        write_page(self.folder, data)
-        self.manifest.save()
-
-    def _settings(self) -> dict[str, object]:
-        chosen = {**asdict(self.options), "audio": self.audio}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()}
-
-    def _stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
-        codec = self.pipeline.musicgen.codec
-        needed = self.shop.needed_bytes(codec.sample_rate_hz, codec.channels, stems=self.options.stems)
-        return self.shop.stage(name, files, needed)
-
-    def _codes(self, key: str) -> Tensor:
-        codes = WindowStore(self.folder / "windows").load_whole(key)
-        if codes is None:
-            raise InputError(f"{self.folder / 'windows'}: changed while this run was working; run it again")
-        return codes
-
-    def _counted(self, stage: str, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Pass blocks `[C, n]` on, telling how many seconds have gone by."""
-        duration, done = float(self.film.duration_seconds), 0
-        for block in blocks:
-            done += block.shape[1]
-            self._tell(stage, min(done / self.pipeline.sample_rate_hz, duration), duration)
-            yield block
-
-    def _tell(self, stage: str, done: float, total: float) -> None:
-        if self.progress is not None:
-            self.progress(stage, done, total)
+@contextlib.contextmanager
+def _told_as_our_errors(film: str) -> Iterator[None]:
+    """An interruption, or memory that is not there, as one line: what is finished is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedJobError(f"{film}: stopped; the same command goes on where it stopped") from error
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise InterruptedJobError(
+            f"{film}: out of memory; what is finished is kept: close other programs, then the same command goes on"
+        ) from error
 
 
-def _licences(values: dict[str, Any], place: str = "") -> Iterator[tuple[str, str]]:
-    """Every licence that the parts state, by where it stands: music model, sound font, ..."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _licences(value, name)
-        elif name == "licence":
-            yield place, str(value)
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """torch says so in a class of its own for GPUs, and only in words for the CPU."""
+    words = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)
+
+
+@contextlib.contextmanager
+def _named_by(folder: Path) -> Iterator[None]:
+    """What the system refuses, with the file it refused."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror or error}"
+        raise InputError(f"{what}; make room or choose another place with -o") from error

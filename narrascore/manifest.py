@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,15 +90,27 @@ class Manifest:
         """Whether a file that a user may edit is no longer what was written."""
         return path.is_file() and self.data["files"].get(self.name_of(path)) not in (None, fingerprint(path))
 
-    def new_version(self) -> Path:
-        """Make the next `versions/N/`, with a copy of this manifest, for results that are about to be replaced."""
+    def open_version(self) -> Path:
+        """The `versions/N/` for results that are about to be replaced, with a copy of the manifest that told of them.
+
+        It stays open until the job is finished: a run that goes on after a kill moves the rest to the same place.
+        """
         versions = self.folder / "versions"
-        taken = [int(path.name) for path in versions.glob("*") if path.name.isdigit()]
-        target = versions / str(max(taken, default=0) + 1)
-        target.mkdir(parents=True)
-        if (self.folder / MANIFEST_FILE).is_file():
-            shutil.copy2(self.folder / MANIFEST_FILE, target / MANIFEST_FILE)
-        return target
+        if "version" not in self.data:
+            taken = [path for path in versions.glob("*") if path.name.isdigit()]
+            # One with a manifest and nothing else was made by a run that was killed before it said so below.
+            used = [path for path in taken if [file.name for file in path.iterdir()] not in ([], [MANIFEST_FILE])]
+            target = versions / str(max((int(path.name) for path in used), default=0) + 1)
+            target.mkdir(parents=True, exist_ok=True)
+            if (self.folder / MANIFEST_FILE).is_file():
+                write_text(target / MANIFEST_FILE, (self.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+            self.data["version"] = target.name
+            self.save()
+        return versions / str(self.data["version"])
+
+    def close_version(self) -> None:
+        """What is replaced from now on goes to a version of its own."""
+        self.data.pop("version", None)
 
     def was_finished(self, path: Path) -> bool:
         """Whether a file is there and was not left by a run that was killed while it wrote it."""

@@ -7,7 +7,7 @@ film --read--> states --read_affect--> curve --------------+
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
+from narrascore.continuation import ComposeProgress, continue_codes
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest
 from narrascore.media.film import Film
@@ -28,16 +29,14 @@ from narrascore.perception.reading import FilmReading
 from narrascore.perception.states import Eye
 from narrascore.rendering import render_music
 from narrascore.score import Score
-from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
+from narrascore.spans import Span, windows_of, windows_over
+from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import Codec
-from narrascore.synthesis.composing import compose_window
+from narrascore.synthesis.joining import Patch
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
-from narrascore.units import WindowStore, environment
+from narrascore.units import WindowStore
 from narrascore.windows import Window, continuation_windows, frames_to_cover, overlap_add
-
-ComposeProgress = Callable[[int, int], None]
-"""(frames composed, frames in all)."""
 
 
 class Probe(Protocol):
@@ -172,7 +171,7 @@ class Pipeline:
         *,
         seed: int = 0,
         film_key: str = "",
-        windows_folder: Path | None = None,
+        store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
     ) -> Tensor:
         """Write the music window by window, each starting with the last tokens of the one before (paper 3.6).
@@ -183,41 +182,91 @@ class Pipeline:
             anchor: what music is asked for.
             seed: of the sampling.
             film_key: the film's identity; other films get other music under the same seed.
-            windows_folder: where finished windows are kept and taken back from, so that a killed run goes on.
+            store: where finished windows are kept and taken back from, so that a killed run goes on.
             progress: told about the frames composed.
 
         Returns:
             Codes `[K, T]`, int16, T frames covering the film.
         """
-        musicgen = self.musicgen
-        total = frames_to_cover(duration_seconds, musicgen.frame_rate_hz)
-        windows = continuation_windows(total, musicgen.window_frames, musicgen.prompt_frames)
-        store = WindowStore(windows_folder) if windows_folder else None
-        parts = self.describe()
-        unit = digest([parts["music"], parts["adapter"], environment(musicgen), anchor.sentence, seed, film_key])
-        codes = torch.empty(musicgen.codebooks, total, dtype=torch.int16)
-        for window in windows:
-            prompt = codes[:, window.start : window.new_start].long()
-            key = digest([unit, dataclasses.astuple(window), self._heard(curve, window), array_digest(prompt.numpy())])
-            new = store.load(window.index, key) if store else None
-            if new is None:
-                new = compose_window(
-                    musicgen, self.adapter, anchor.sentence, curve, window, prompt,
-                    f"{seed}/{film_key}/{window.index}", musicgen.sampling,
-                    on_frame=_count_from(window, total, progress),
-                ).codes  # fmt: skip
-                if store:
-                    store.save(window.index, key, new)
-            codes[:, window.new_start : window.stop] = new
-            if progress:
-                progress(window.stop, total)
+        codes = torch.empty(self.musicgen.codebooks, self.frames_of(duration_seconds), dtype=torch.int16)
+        self._continue(codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress)
         return codes
 
+    def compose_part(
+        self,
+        span: Span,
+        duration_seconds: Fraction | float,
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        *,
+        seed: int = 0,
+        film_key: str = "",
+        store: WindowStore | None = None,
+        progress: ComposeProgress | None = None,
+    ) -> tuple[Tensor, int]:
+        """Write those windows of the film's music that cover a span, the first of them without a prompt.
+
+        Args:
+            span: frames of the film.
+            duration_seconds, curve, anchor, seed, film_key, store, progress: as for `compose`.
+
+        Returns:
+            Codes `[K, n]`, int16, and the frame of the film at which they begin.
+        """
+        total = self.frames_of(duration_seconds)
+        windows = windows_over(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
+        codes = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16)
+        self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
+        return codes[:, windows[0].start : windows[-1].stop], windows[0].start
+
+    def recompose(
+        self,
+        kept: Tensor,
+        span: Span,
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        *,
+        name: str,
+        store: WindowStore | None = None,
+        progress: ComposeProgress | None = None,
+    ) -> Tensor:
+        """Write a span of a film's music anew, going on from what is kept before it.
+
+        Args:
+            kept: codes `[K, T]` of the whole film.
+            span: frames of it; all of them are composed, none after it.
+            curve, anchor, store, progress: as for `compose`.
+            name: of the noise; another name is other music.
+
+        Returns:
+            Codes `[K, span.stop]`: what was kept before the span, and the new ones.
+        """
+        codes = kept[:, : span.stop].clone()
+        self._continue(codes, self.windows_of(span), curve, anchor, name, store, progress)
+        return codes
+
+    def frames_of(self, duration_seconds: Fraction | float) -> int:
+        """How many frames of music cover a film."""
+        return frames_to_cover(duration_seconds, self.musicgen.frame_rate_hz)
+
+    def windows(self, total: int) -> list[Window]:
+        """The windows in which `compose` makes so many frames."""
+        return continuation_windows(total, self.musicgen.window_frames, self.musicgen.prompt_frames)
+
+    def windows_of(self, span: Span) -> list[Window]:
+        """The windows in which `recompose` makes a span."""
+        return windows_of(span, self.musicgen.window_frames, self.musicgen.prompt_frames)
+
     def render(
-        self, codes: Tensor, anchor: MusicalAnchor, duration_seconds: Fraction | float
+        self,
+        codes: Tensor,
+        anchor: MusicalAnchor,
+        duration_seconds: Fraction | float,
+        patches: Sequence[Patch] = (),
     ) -> Iterator[NDArray[np.float32]]:
-        """Decode codes `[K, T]` to blocks of sound `[C, n]`, `samples_of(duration_seconds)` samples in all."""
-        return render_music(self.codec_for(anchor), codes, duration_seconds)
+        """Decode codes `[K, T]` to blocks of sound `[C, n]`, `samples_of(duration_seconds)` samples in all, with
+        patches laid over them, later ones over earlier ones."""
+        return render_music(self.codec_for(anchor), codes, duration_seconds, patches)
 
     def codec_for(self, anchor: MusicalAnchor) -> Codec:
         """The way from codes to sound, with the instruments that the anchor asks for."""
@@ -244,13 +293,21 @@ class Pipeline:
             "adapter": describe_adapter(self.adapter),
         }
 
-    def _heard(self, curve: AffectCurve, window: Window) -> str:
-        """A witness of the part of the curve that steers this window, so that an edit leaves earlier windows valid."""
-        if self.adapter is None:
-            return ""
-        halo = self.adapter.halo
-        frames = window.frames + max(self.musicgen.delays) + 2 * halo
-        return array_digest(affect_of_frames(curve, window.start - halo, frames, self.musicgen.frame_rate_hz))
+    def _continue(
+        self,
+        codes: Tensor,
+        windows: list[Window],
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        name: str,
+        store: WindowStore | None,
+        progress: ComposeProgress | None,
+    ) -> None:
+        parts = self.describe()
+        continue_codes(
+            self.musicgen, self.adapter, codes, windows, curve, anchor.sentence, name=name,
+            unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
+        )  # fmt: skip
 
 
 def describe_adapter(adapter: AffectAdapter | None) -> dict[str, object] | None:
@@ -268,10 +325,3 @@ def anchor_warnings(anchor: MusicalAnchor) -> list[str]:
     if anchor.not_understood:
         warnings.append(f"words that the music model does not understand: {', '.join(anchor.not_understood)}")
     return warnings
-
-
-def _count_from(window: Window, total: int, progress: ComposeProgress | None) -> Callable[[int], None] | None:
-    """A window's own count of frames, prompt included, as a count of the film's."""
-    if progress is None:
-        return None
-    return lambda frames: progress(max(window.new_start, window.start + frames), total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import mux_film
 from narrascore.media.output import replacing
 from narrascore.synthesis.codec import Codec
+from narrascore.synthesis.joining import Patch, lay_over
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.windows import samples_of
 
@@ -41,9 +42,15 @@ def default_audio(film: Film) -> AudioMode:
     return "duck" if film.audio_tracks else "replace"
 
 
-def render_music(codec: Codec, codes: Tensor, duration_seconds: Fraction | float) -> Iterator[Block]:
-    """Decode codes `[K, T]` to blocks `[C, n]`, `samples_of(duration_seconds)` samples in all, faded out at the end."""
-    chunks = codec.decode_chunks(codes.long(), round(CHUNK_SECONDS * codec.frame_rate_hz))
+def render_music(
+    codec: Codec, codes: Tensor, duration_seconds: Fraction | float, patches: Sequence[Patch] = ()
+) -> Iterator[Block]:
+    """Decode codes `[K, T]` to blocks `[C, n]`, `samples_of(duration_seconds)` samples in all, faded out at the end;
+    patches are laid over them in their order."""
+    chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
+    chunks = codec.decode_chunks(codes.long(), chunk_frames)
+    for patch in patches:
+        chunks = lay_over(codec, chunks, patch, codes.shape[1], chunk_frames)
     return end_with_film(
         (np.array(chunk, dtype=np.float32) for chunk in chunks), duration_seconds, codec.sample_rate_hz
     )

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
+from narrascore.files import digest
 from narrascore.media.output import replacing
+from narrascore.synthesis.composing import ComposedWindow
 from narrascore.synthesis.musicgen import FrozenMusicGen
 
-WHOLE_FILE = "codes.safetensors"
 LIBRARIES = ("narrascore", "torch", "transformers", "numpy")
+REUSED = ("threads", "rows")
+"""What a run that goes on takes over from the one before, instead of its own."""
 
 
-def environment(musicgen: FrozenMusicGen) -> dict[str, object]:
-    """What the last bits of a result depend on beside its settings: versions, instruction set and threads."""
+def environment(musicgen: FrozenMusicGen) -> dict[str, Any]:
+    """What the last bits of a result depend on beside its settings: versions, processor, engine and its shape."""
     weight = next(musicgen.decoder.parameters())
     return {
         "versions": {name: _version(name) for name in LIBRARIES},
@@ -29,49 +33,68 @@ def environment(musicgen: FrozenMusicGen) -> dict[str, object]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "device": weight.device.type,
         "dtype": str(weight.dtype).removeprefix("torch."),
+        "engine": "exact",
+        "rows": 1,
         "threads": torch.get_num_threads(),
     }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In which words two environments differ, such as `torch 2.12 then, 2.13 now`; not in what is reused anyway."""
+    flat = [{**kind, **kind.get("versions", {}), "versions": None} for kind in (before, now)]
+    names = [name for name in dict.fromkeys([*flat[0], *flat[1]]) if name not in REUSED]
+    return [
+        f"{name.replace('_', ' ')} {flat[0].get(name)} then, {flat[1].get(name)} now"
+        for name in names
+        if flat[0].get(name) != flat[1].get(name)
+    ]
 
 
 class WindowStore:
     """A folder of finished windows: `00000.safetensors`, `00001.safetensors`, ...
 
-    A window is taken back only under the key it was saved with, so a window of another curve, sentence, seed or
-    library version is composed anew and then replaced.
+    A window is taken back only under the key it was saved with, so a window of another curve, sentence or seed is
+    composed anew and then replaced; and only if it was composed in the same environment, or an accepted one.
+
+    Args:
+        folder: made when the first window is saved.
+        environment: of this run, as `environment` tells it.
+        accepted: earlier environments whose windows are good enough.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, Any], accepted: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.folder = folder
+        self._made_in = digest(environment)
+        self._accepted = {self._made_in, *map(digest, accepted)}
 
-    def load(self, index: int, key: str) -> Tensor | None:
-        """The new frames `[K, n]` (int16) of window `index`, or None if it is absent, damaged or another unit."""
-        return _load(self._path(index), key)
+    def load(self, index: int, key: str) -> ComposedWindow | None:
+        """Window `index` with its new frames `[K, n]` (int16), or None if it is absent, damaged or another unit."""
+        path = self._path(index)
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {})["about"])
+                if about["key"] != key or about["environment"] not in self._accepted:
+                    return None
+                return ComposedWindow(file.get_tensor("codes"), tuple(about["collapses"]))
+        except (SafetensorError, OSError, KeyError, ValueError):
+            return None
 
-    def save(self, index: int, key: str, codes: Tensor) -> None:
-        """Keep the new frames `[K, n]` of window `index`, whole or not at all."""
+    def row(self, index: int) -> dict[str, Any]:
+        """What is told of a kept window: its key, where it was composed, why earlier draws of it were thrown away."""
+        with safe_open(self._path(index), framework="pt") as file:
+            about: dict[str, Any] = json.loads(file.metadata()["about"])
+        return about
+
+    def save(self, index: int, key: str, window: ComposedWindow) -> None:
+        """Keep window `index`, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _save(self._path(index), key, codes)
-
-    @property
-    def whole(self) -> Path:
-        """Where the whole film's codes are kept."""
-        return self.folder / WHOLE_FILE
-
-    def keys(self) -> list[str]:
-        """The keys of the windows that are kept, in order."""
-        keys = []
-        for path in sorted(self.folder.glob("[0-9]*.safetensors")):
-            with contextlib.suppress(SafetensorError, OSError), safe_open(path, framework="pt") as file:
-                keys.append((file.metadata() or {}).get("key", ""))
-        return keys
-
-    def load_whole(self, key: str) -> Tensor | None:
-        """The whole film's codes `[K, T]` (int16), kept once all windows were there; None as for `load`."""
-        return _load(self.whole, key)
-
-    def save_whole(self, key: str, codes: Tensor) -> None:
-        """Keep the whole film's codes `[K, T]`: they stay usable when a later version would compose other windows."""
-        _save(self.whole, key, codes)
+        about = json.dumps({"key": key, "environment": self._made_in, "collapses": window.collapses})
+        with replacing(self._path(index)) as partial:
+            save_file({"codes": window.codes.to(torch.int16).contiguous()}, partial, metadata={"about": about})
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:05d}.safetensors"
@@ -86,24 +109,6 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _load(path: Path, key: str) -> Tensor | None:
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("key") != key:
-                return None
-            codes: Tensor = file.get_tensor("codes")
-            return codes
-    except (SafetensorError, OSError):
-        return None
-
-
-def _save(path: Path, key: str, codes: Tensor) -> None:
-    with replacing(path) as partial:
-        save_file({"codes": codes.to(torch.int16).contiguous()}, partial, metadata={"key": key})
 
 
 def _version(name: str) -> str:

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from narrascore.composition import COMPOSITION_FILE
 from narrascore.errors import InputError, UsageError
+from narrascore.files import move, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
 
@@ -17,6 +19,8 @@ EDITABLE = ("curve.csv", "anchor.json")
 MARGIN_BYTES = 64 * 2**20
 """Left free on the disk beside what the results are expected to take."""
 AAC_BYTES_PER_SECOND = 32_000
+KEPT_BYTES_PER_SECOND = 20_000
+"""Of the eye's states (the widest eye, every second seen twice), windows and codes together, at most."""
 
 
 class Workshop:
@@ -45,27 +49,41 @@ class Workshop:
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:
-        """Move finished results to this run's `versions/N/`, with a copy of the manifest and of the windows.
+        """Move finished results to this run's `versions/N/`, with a copy of the manifest and of the codes.
 
-        The manifest is changed after the files: a run killed in between finds the rest and moves it next time.
+        A run killed in between finds the rest and moves it to the same version next time.
         """
         paths = [path for path in paths if self.manifest.was_finished(path)]
         if not paths:
             return
-        if self.version is None:
-            self.version = self.manifest.new_version()
+        self.version = self.manifest.open_version()
+        if any((self.version / self._name_in_version(path)).exists() for path in paths):
+            self.manifest.close_version()  # results of an unfinished run that are replaced in their turn
+            self.version = self.manifest.open_version()
         windows = self.folder / "windows"
-        if with_windows and windows.is_dir() and not (self.version / "windows").exists():
-            shutil.copytree(windows, self.version / "windows")
+        if with_windows and not (self.version / "windows").exists():
+            partial = self.folder / ".windows.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            for path in (windows / name for name in (COMPOSITION_FILE, *EDITABLE)):
+                if path.is_file():
+                    shutil.copy2(path, partial)
+            replace_folder(partial, self.version / "windows")
         for path in paths:
-            shutil.move(path, self.version / path.name)
+            move(path, self.version / self._name_in_version(path))
+
+    def _name_in_version(self, path: Path) -> str:
+        return path.name if path == self.scored else self.manifest.name_of(path)
 
     def start_anew(self) -> None:
         """Forget everything that was made; what a user would miss goes to `versions/N/`."""
         self.set_aside([self.folder / name for name in EDITABLE] + self.results(), with_windows=True)
         shutil.rmtree(self.folder / "windows", ignore_errors=True)
-        known = {name: None for name in self.manifest.data["files"]}
-        self.manifest = Manifest(self.folder, {"film": self.manifest.data["film"], "files": known})
+        kept = {"film": self.manifest.data["film"], "files": dict.fromkeys(self.manifest.data["files"])}
+        if "version" in self.manifest.data:
+            kept["version"] = self.manifest.data["version"]
+        # Run again after a kill, the same --force goes on instead of starting anew once more.
+        self.manifest = Manifest(self.folder, {**kept, "forced": True})
         self.manifest.save()
 
     @contextlib.contextmanager
@@ -86,11 +104,17 @@ class Workshop:
         self.ran[name] = data["stage_seconds"][name] = round(time.perf_counter() - start, 3)
 
     def needed_bytes(self, sample_rate_hz: int, channels: int, *, stems: bool) -> float:
-        """What the results of this job may take on the disk, while they are made."""
+        """What the results of this job that are not there yet may take on the disk."""
         seconds = float(self.film.duration_seconds)
         sound = seconds * sample_rate_hz * channels * 3
-        film = self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND if self.scored else 0
-        return sound * (13 if stems else 1) + film
+        needed = seconds * KEPT_BYTES_PER_SECOND
+        if not (self.folder / "music.wav").is_file():
+            needed += sound
+        if stems and not (self.folder / "stems").is_dir():
+            needed += 12 * sound
+        if self.scored is not None and not self.scored.is_file():
+            needed += self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND
+        return needed
 
     def _check_disk(self, needed_bytes: float) -> None:
         free = shutil.disk_usage(self.folder).free

@@ -23,10 +23,11 @@ PACKAGE = ROOT / "narrascore"
 # A room may import from its own level and from lower ones. Perception and synthesis share a level and a shut door.
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
-    **dict.fromkeys(("media", "data", "files"), 1),
+    **dict.fromkeys(("media", "data", "files", "spans"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
-    **dict.fromkeys(("evaluation", "pipeline", "score", "job", "report"), 3),
+    **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
+    **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages"), 3),
     **dict.fromkeys(("cli",), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}

@@ -78,7 +78,9 @@ def test_a_job_leaves_everything_and_all_of_it_can_be_read(pipeline: Pipeline, f
     assert manifest["licences"] == {"music": "none"}
     assert manifest["environment"]["versions"]["torch"]
     assert set(manifest["stage_seconds"]) == {"read", "curve", "anchor", "compose", "render", "figure", "film"}
-    assert len(manifest["unit_keys"]) == 4
+    assert [row["index"] for row in manifest["windows"]] == [0, 1, 2, 3]
+    assert len({row["key"] for row in manifest["windows"]}) == 4
+    assert [row["stop_seconds"] for row in manifest["windows"]] == [0.4, 0.65, 0.9, 1.0]
     assert manifest["levels"]["mode"] == "duck"
 
     with av.open(str(result.film)) as scored, av.open(str(film)) as original:

@@ -13,6 +13,7 @@ from narrascore.errors import InputError, ModelUnavailableError, UsageError
 from narrascore.perception.anchor_settings import AnchorSettings
 from narrascore.synthesis.composing import compose_window
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.units import WindowStore, environment
 from narrascore.windows import continuation_windows, samples_of
 from tests.films import write_clip
 from tests.synthesis.tiny import open_adapter, tiny_score_musicgen
@@ -37,7 +38,8 @@ def whole(pipeline: Pipeline) -> torch.Tensor:
 def compose(
     pipeline: Pipeline, folder: Path | None = None, curve: AffectCurve = CURVE, **options: object
 ) -> torch.Tensor:
-    return pipeline.compose(DURATION_SECONDS, curve, ANCHOR, windows_folder=folder, **options)  # type: ignore[arg-type]
+    store = WindowStore(folder, environment(pipeline.musicgen)) if folder else None
+    return pipeline.compose(DURATION_SECONDS, curve, ANCHOR, store=store, **options)  # type: ignore[arg-type]
 
 
 def test_next_window_starts_with_the_last_tokens_of_the_one_before(pipeline: Pipeline) -> None:

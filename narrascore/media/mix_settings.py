@@ -53,6 +53,14 @@ class MixSettings:
             raise ValueError(f"mix.true_peak_dbtp lies in [-12, 0]; EBU R 128 has -1: got {self.true_peak_dbtp}")
         if self.track < 0:
             raise ValueError(f"mix.track counts from 0: got {self.track}")
-        for name in ("duck_db", "gentle_duck_db", "attack_seconds", "hold_seconds", "release_seconds", "fade_in_seconds", "fade_out_seconds"):
+        for name in (
+            "duck_db",
+            "gentle_duck_db",
+            "attack_seconds",
+            "hold_seconds",
+            "release_seconds",
+            "fade_in_seconds",
+            "fade_out_seconds",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"mix.{name} must not be negative: got {getattr(self, name)}")

@@ -1,0 +1,132 @@
+"""Composing a part of a film's music anew: where the curve was changed, or where the user wants to hear another draw.
+
+kept      ==============================================
+span                  |  changed   |
+new                   |============|======|               composed on beyond the span
+result    ============|============|==|=================
+                    start         stop join               the most similar place behind the span
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from narrascore.affect import AffectCurve
+from narrascore.anchor import MusicalAnchor
+from narrascore.composition import Composition
+from narrascore.continuation import ComposeProgress
+from narrascore.pipeline import Pipeline
+from narrascore.spans import Span, changed_spans
+from narrascore.synthesis.adapter import affect_of_frames
+from narrascore.synthesis.codec import Codec
+from narrascore.synthesis.joining import COMPARED_SECONDS, Patch, cut_patch, find_join, splice_notes
+from narrascore.units import WindowStore
+from narrascore.windows import Window
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is to be composed anew, in frames.
+
+    Attributes:
+        why: `curve` where it was changed, `redo` where the user asked for it.
+        spans: in order, none touching another.
+        take: which draw; another take is other music.
+    """
+
+    why: str
+    spans: tuple[Span, ...]
+    take: int = 1
+
+    def was_made(self, composition: Composition) -> bool:
+        """Whether a composition holds this very edit."""
+        asked = {"why": self.why, "take": self.take, "frames": [[span.start, span.stop] for span in self.spans]}
+        return any({name: edit[name] for name in asked} == asked for edit in composition.edits)
+
+
+def heard_changes(pipeline: Pipeline, kept: AffectCurve, curve: AffectCurve, total: int) -> tuple[Span, ...]:
+    """Spans of a film's `total` frames whose music hears that the curve is another one."""
+    adapter, musicgen = pipeline.adapter, pipeline.musicgen
+    if adapter is None:
+        return ()
+    old, new = (affect_of_frames(each, 0, total, musicgen.frame_rate_hz) for each in (kept, curve))
+    return tuple(
+        changed_spans(
+            np.any(old != new, axis=1),
+            # Codebook k of a frame is drawn `delays[k]` positions later, and hears the curve of that position.
+            before=adapter.halo + max(musicgen.delays), after=adapter.halo, gap=search_frames(pipeline),
+        )
+    )  # fmt: skip
+
+
+def search_frames(pipeline: Pipeline) -> int:
+    """How far behind a span the way back is looked for: half of what a window adds; 9 s with windows of 30 s."""
+    return (pipeline.musicgen.window_frames - pipeline.musicgen.prompt_frames) // 2
+
+
+def make_edit(
+    pipeline: Pipeline,
+    composition: Composition,
+    edit: Edit,
+    curve: AffectCurve,
+    anchor: MusicalAnchor,
+    *,
+    name: str,
+    store_of: Callable[[int], WindowStore],
+    row_of: Callable[[WindowStore, Window], dict[str, Any]],
+    progress: ComposeProgress | None = None,
+) -> Composition:
+    """Compose the spans of an edit and join each back into what is kept.
+
+    Args:
+        pipeline: what composes.
+        composition: the kept music.
+        edit: what of it is composed anew.
+        curve: that the music then follows.
+        anchor: what music is asked for.
+        name: the seed and film, which name the noise.
+        store_of: where the windows of span i are kept.
+        row_of: what there is to tell about a window.
+        progress: told about each span's frames.
+    """
+    codec, total, rate_hz = pipeline.codec_for(anchor), composition.codes.shape[1], pipeline.musicgen.frame_rate_hz
+    compared = round(COMPARED_SECONDS * rate_hz)
+    rows = []
+    for index, span in enumerate(edit.spans):
+        composed = Span(span.start, min(total, span.stop + search_frames(pipeline) + compared))
+        kept, store = composition.current, store_of(index)
+        new = pipeline.recompose(
+            kept, composed, curve, anchor, name=f"{name}/{edit.why} {edit.take} at {span.start}", store=store,
+            progress=progress,
+        )  # fmt: skip
+        following = edit.spans[index + 1].start if index + 1 < len(edit.spans) else total
+        last = min(composed.stop - compared, following)
+        # So near to the film's end that there is nothing to compare, the new music goes on to it.
+        stop, distance = find_join(codec, kept, new, span.stop, last) if last >= span.stop else (composed.stop, 0.0)
+        composition = _put_in(composition, codec, new, Span(span.start, stop), notes=pipeline.writes_notes)
+        rows.append({
+            "start_seconds": span.start / rate_hz,
+            "stop_seconds": span.stop / rate_hz,
+            "join_seconds": stop / rate_hz,
+            "join_distance": distance,
+            "windows": [row_of(store, window) for window in pipeline.windows_of(composed)],
+        })  # fmt: skip
+    done = {"why": edit.why, "take": edit.take, "frames": [[s.start, s.stop] for s in edit.spans], "spans": rows}
+    return replace(composition, curve=curve, edits=(*composition.edits, done))
+
+
+def _put_in(composition: Composition, codec: Codec, new: Tensor, span: Span, *, notes: bool) -> Composition:
+    if notes:
+        return replace(composition, codes=splice_notes(composition.codes, new, span.start, span.stop))
+    patch = cut_patch(codec, new, span.start, span.stop)
+    seen = [earlier for earlier in composition.patches if not _covers(patch, earlier)]
+    return replace(composition, patches=(*seen, patch))
+
+
+def _covers(patch: Patch, earlier: Patch) -> bool:
+    return patch.start <= earlier.start and earlier.stop <= patch.stop

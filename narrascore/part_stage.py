@@ -1,0 +1,77 @@
+"""The music of a part of a film, tried out before the rest: its own folder, under the whole film's curve and anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from narrascore.affect import AffectCurve
+from narrascore.anchor import MusicalAnchor
+from narrascore.compose_stage import piece_of, row_of
+from narrascore.files import array_digest, digest
+from narrascore.rendering import Block, write_midi, write_music
+from narrascore.run import Run
+from narrascore.spans import frames_of, windows_over, write_seconds
+from narrascore.synthesis.score_codes import cut_out
+from narrascore.units import WindowStore, environment
+from narrascore.windows import samples_of
+
+
+def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, anchor: MusicalAnchor) -> Path:
+    """Write the music of a part of the film, `spans/12m00s-12m40s/music.wav`; returns that folder.
+
+    It is made of the windows of the whole film that cover the part. The first of them has no music before it to go on
+    from, so it is composed without a prompt: the whole film's music will sound otherwise there.
+
+    Raises:
+        UsageError: if the part lies behind the film's end.
+    """
+    musicgen, duration = run.pipeline.musicgen, run.film.duration_seconds
+    total = run.pipeline.frames_of(duration)
+    span = frames_of([part], musicgen.frame_rate_hz, total)[0]
+    start, stop = part[0], min(part[1], Fraction(duration))
+    name = f"spans/{write_seconds(start)}-{write_seconds(stop)}"
+    folder, codec, state = run.folder / name, run.pipeline.codec_for(anchor), run.manifest.data["state"]
+    music, midi = folder / "music.wav", folder / "music.mid"
+    files = [music, midi] if run.pipeline.writes_notes else [music]
+    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe()])
+    if run.manifest.has_stage(name, key, files):
+        return folder
+    run.shop.set_aside(files)
+    with run.stage(name, files):
+        store = WindowStore(folder / "windows", environment(musicgen))
+        codes, left = run.pipeline.compose_part(
+            span, duration, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
+            progress=lambda done, total: run.tell("compose", done, total),
+        )  # fmt: skip
+        # Played from the first window's start on, and heard from the part's.
+        before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
+        samples = before + samples_of(stop - start, codec.sample_rate_hz)
+        blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
+        if run.pipeline.writes_notes:
+            notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
+            write_midi(midi, codec, torch.from_numpy(notes))
+        windows = windows_over(span, total, musicgen.window_frames, musicgen.prompt_frames)
+        told = run.manifest.data.setdefault("spans", {})
+        told[name] = {
+            "start_seconds": float(start), "stop_seconds": float(stop),
+            "windows": [row_of(run, store, window) for window in windows],
+        }  # fmt: skip
+    if set(run.shop.ran) == {name}:
+        run.manifest.data["state"] = state  # the whole film's results are as finished as they were
+    run.manifest.finish_stage(name, key, files)
+    return folder
+
+
+def _leave_out(blocks: Iterator[Block], samples: int) -> Iterator[Block]:
+    """Blocks `[C, n]` without the first `samples`."""
+    for block in blocks:
+        kept = block[:, samples:]
+        samples = max(0, samples - block.shape[1])
+        if kept.shape[1]:
+            yield kept

@@ -1,0 +1,158 @@
+"""One run on one film: what is asked for, what does it, and the folder it works in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from narrascore.files import digest, replace_folder
+from narrascore.manifest import Manifest
+from narrascore.media.film import Film
+from narrascore.media.mix import Mix
+from narrascore.media.mix_settings import MixSettings
+from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
+from narrascore.pipeline import Pipeline
+from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.workshop import Workshop
+
+Progress = Callable[[str, float, float], None]
+"""(stage, done, in all): `read` and `film` as shares, `compose` in frames, `render` in seconds."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a user can ask for about one film.
+
+    Attributes:
+        output: the scored film's path, or a folder for it; by default beside the film.
+        audio: by default `duck` where the film has sound, `replace` where it has none.
+        mix: levels, ducking, fades and loudness.
+        deliver: also write music and mix as WAV into `deliver/`.
+        prompt: the music asked for, instead of what the eye conceives.
+        curve_path: a table of the curve, instead of what the eye reads.
+        curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
+        seed: another seed is another piece.
+        stems: also one WAV per voice group, for music models that write notes.
+        force: make everything anew; what was there goes to `versions/N/`.
+        redo: spans (start, stop), in seconds, whose music is drawn again; once done, they stay so.
+        take: which draw of them; another take is other music.
+        part: (start, stop), in seconds: only the music of this part, beside that of the whole film.
+        engine_change: go on from windows that were composed by another engine, version or processor.
+    """
+
+    output: Path | None = None
+    audio: AudioMode | None = None
+    mix: MixSettings = field(default_factory=MixSettings)
+    deliver: bool = False
+    prompt: str = ""
+    curve_path: Path | None = None
+    curve_gain: float = 1.0
+    curve_offset: tuple[float, float] = (0.0, 0.0)
+    seed: int = 0
+    stems: bool = False
+    force: bool = False
+    redo: tuple[tuple[Fraction, Fraction], ...] = ()
+    take: int = 1
+    part: tuple[Fraction, Fraction] | None = None
+    engine_change: bool = False
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest, as JSON holds it."""
+        texts = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        spans = [[float(start), float(stop)] for start, stop in self.redo]
+        return {**texts, "redo": spans, "part": None if self.part is None else [float(each) for each in self.part]}
+
+
+@dataclass
+class Run:
+    """What every stage of a run works with.
+
+    Attributes:
+        shop: the job folder, which is locked.
+        pipeline: the system.
+        audio: what is done with the film's own sound.
+        options: what is asked for.
+        progress: told about every stage.
+    """
+
+    shop: Workshop
+    pipeline: Pipeline
+    audio: AudioMode
+    options: ScoreOptions
+    progress: Progress | None = None
+
+    @property
+    def film(self) -> Film:
+        return self.shop.film
+
+    @property
+    def folder(self) -> Path:
+        return self.shop.folder
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.shop.manifest
+
+    @cached_property
+    def film_key(self) -> str:
+        return self.film.key
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What the system is made of."""
+        return self.pipeline.describe()
+
+    @property
+    def read_key(self) -> str:
+        """Of what the eye saw."""
+        return digest([self.film_key, self.parts["eye"]])
+
+    @cached_property
+    def reading(self) -> FilmReading:
+        """What the eye saw, kept in `reading/`."""
+        folder = self.folder / "reading"
+        files = [folder / STATES_FILE, folder / CONFIG_FILE]
+        if self.manifest.has_stage("read", self.read_key, files):
+            return FilmReading.load(folder)
+        with self.stage("read", files):
+            reading = self.pipeline.read(self.film, lambda share: self.tell("read", share, 1.0))
+            partial = self.folder / ".reading.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            reading.save(partial)
+            replace_folder(partial, folder)
+        self.manifest.finish_stage("read", self.read_key, files)
+        return reading
+
+    @property
+    def mix_key(self) -> str:
+        """Of what is done with music and film sound."""
+        return digest([self.film_key, self.audio, asdict(self.options.mix)])
+
+    @cached_property
+    def mix(self) -> Mix:
+        """The finished music under the film's sound, its levels chosen."""
+        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
+
+    def stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
+        """Do a stage that writes these files."""
+        codec = self.pipeline.musicgen.codec
+        needed = self.shop.needed_bytes(codec.sample_rate_hz, codec.channels, stems=self.options.stems)
+        return self.shop.stage(name, files, needed)
+
+    def tell(self, stage: str, done: float, total: float) -> None:
+        if self.progress is not None:
+            self.progress(stage, done, total)
+
+    def counted(self, blocks: Iterator[Block], duration_seconds: float) -> Iterator[Block]:
+        """Pass blocks `[C, n]` on, telling how many seconds are rendered."""
+        done = 0
+        for block in blocks:
+            done += block.shape[1]
+            self.tell("render", min(done / self.pipeline.sample_rate_hz, duration_seconds), duration_seconds)
+            yield block

@@ -1,0 +1,69 @@
+"""The two files that a user may edit, curve and anchor: made where they are missing, kept where they were edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from narrascore.affect import AffectCurve
+from narrascore.anchor import MusicalAnchor
+from narrascore.files import digest, fingerprint, write_text
+from narrascore.run import Run
+
+
+def settle_curve(run: Run) -> AffectCurve:
+    """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
+    path, given = run.folder / "curve.csv", run.options.curve_path
+    gain, offset = run.options.curve_gain, run.options.curve_offset
+    asked = digest([run.film_key, fingerprint(given) if given else None, gain, offset])
+
+    def make() -> str:
+        curve = AffectCurve.from_csv(given) if given else run.pipeline.read_affect(run.reading)
+        curve = curve.adjust(gain, offset)
+        return curve.resample(curve.rate_hz, float(run.film.duration_seconds)).to_csv()
+
+    _settle(run, path, "file" if given else "eye", asked, [run.read_key, run.parts["probe"]], make)
+    return AffectCurve.from_csv(path)
+
+
+def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
+    """Keep `anchor.json` likewise. The eye's anchor follows the eye's curve, not one edited by hand."""
+    path, prompt = run.folder / "anchor.json", run.options.prompt.strip()
+    asked, made_curve = digest([run.film_key, prompt]), run.manifest.data["made_from"]["curve.csv"]
+
+    def make() -> str:
+        if prompt:
+            return run.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
+        return run.pipeline.read_anchor(run.reading, curve).to_json()
+
+    made_from = [prompt or [made_curve["request"], run.parts["anchor"]], run.parts["music"]]
+    _settle(run, path, "user" if prompt else "eye", asked, made_from, make)
+    return run.pipeline.understand(MusicalAnchor.from_json(path))
+
+
+def _settle(run: Run, path: Path, source: str, asked: str, made_from: list[object], make: Callable[[], str]) -> None:
+    """Bring a file that may be edited to what is wanted.
+
+    Args:
+        run: the run.
+        path: the file.
+        source: who would make it anew.
+        asked: stands for the user's words; an edited file stays as long as these are the same.
+        made_from: stands for all else; a file that was not edited stays as long as this is the same, too.
+        make: its text. What it refuses, it refuses before anything is touched.
+    """
+    earlier = run.manifest.data["made_from"].get(path.name, {})
+    request = digest([asked, made_from])
+    edited = run.manifest.was_edited(path) or earlier.get("source") == "edited"
+    same = earlier.get("asked") == asked if edited else earlier.get("request") == request
+    if not (same and path.is_file() and run.manifest.was_finished(path)):
+        text = make()
+        run.shop.set_aside([path])
+        with run.stage(path.stem, [path]):
+            write_text(path, text)
+    elif edited:
+        source = "edited"
+    now = {"asked": asked, "request": request, "source": source}
+    if now != earlier or not run.manifest.is_ours(path):
+        run.manifest.data["made_from"][path.name] = now
+        run.manifest.finish_stage(path.stem, request, [path])
