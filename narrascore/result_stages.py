@@ -84,7 +84,7 @@ def write_film(run: Run, render_key: str) -> None:
     key = digest([render_key, run.mix_key])
     if run.manifest.has_stage("film", key, [scored]):
         return
-    run.shop.set_aside([scored, run.folder / "report.html"])
+    run.shop.set_aside([scored, run.folder / "report.html", run.folder / "deliver"])
     with run.stage("film", [scored]):
         run.manifest.data["levels"] = run.mix.levels
         write_scored_film(run.mix, scored, overwrite=True, progress=lambda share: run.tell("film", share, 1.0))
