@@ -62,7 +62,7 @@ class SideChain:
         self._loose = sound[:, cut:]
 
 
-def duck(powers: Track, lufs: float, settings: MixSettings) -> Track:
+def duck(powers: Track, lufs: float, settings: MixSettings, *, deeper_db: float = 0.0) -> Track:
     """The music's gain at every edge between steps, in dB.
 
         the film's sound      ____________████_██_███________________
@@ -74,20 +74,21 @@ def duck(powers: Track, lufs: float, settings: MixSettings) -> Track:
         powers: `[S]`, what a side chain heard.
         lufs: integrated loudness of the same sound.
         settings: of the mix.
+        deeper_db: added to `duck_db`, not to the gentle one.
 
     Returns:
-        `[S + 1]`, from -duck_db to 0; straight lines between edges are never steeper than attack and release.
+        `[S + 1]`, from -(duck_db + deeper_db) to 0; the straight lines between are no steeper than attack and release.
     """
     level_lu = _decibels(powers) - 0.691 - lufs  # BS.1770's offset, so that 0 is the film's usual loudness
     amount = np.clip((level_lu + settings.threshold_lu) / KNEE_LU, 0, 1)
     speech = speech_likeness(powers, 10 ** ((lufs - settings.threshold_lu + 0.691) / 10))
-    gentle_db = min(settings.gentle_duck_db, settings.duck_db)
-    wanted = -amount * (gentle_db + (settings.duck_db - gentle_db) * speech)
+    depth_db = settings.duck_db + deeper_db
+    gentle_db = min(settings.gentle_duck_db, depth_db)
+    wanted = -amount * (gentle_db + (depth_db - gentle_db) * speech)
     held = _lowest_of_the_last(wanted, 1 + round(settings.hold_seconds / STEP_SECONDS))
     edges = np.minimum(np.append(held, 0.0), np.insert(held, 0, 0.0))
-    return _no_steeper(
-        edges, settings.duck_db / _steps(settings.attack_seconds), settings.duck_db / _steps(settings.release_seconds)
-    ).astype(np.float32)
+    fall_db, rise_db = (depth_db / _steps(seconds) for seconds in (settings.attack_seconds, settings.release_seconds))
+    return _no_steeper(edges, fall_db, rise_db).astype(np.float32)
 
 
 def speech_likeness(powers: Track, loud: float) -> Track:

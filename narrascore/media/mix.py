@@ -28,7 +28,7 @@ Mode = Literal["duck", "mix", "replace"]
 Levels = dict[str, float | str | None]
 
 QUIETEST_MUSIC_LUFS = -30.0
-"""Under near-silent sound the music does not sink with it."""
+"""Under near-silent sound the music does not sink with it; under soft speech it then ducks deeper by as much."""
 
 ALONE_LUFS = -16.0
 """Music without other sound: the level that streaming services bring music to."""
@@ -180,11 +180,15 @@ def mix_film(
         own = measure_loudness(chain.listen(sound), sample_rate_hz, layout).lufs
         powers = chain.powers
     is_alone = own < SILENT_LUFS
-    ducked = duck(powers, own, settings) if mode == "duck" and powers is not None and not is_alone else None
     samples = samples_of(film.duration_seconds, sample_rate_hz)
     flat = Mix(film, Path(music_wav), "replace", settings, "stereo", sample_rate_hz, samples, 0.0, 0.0, None, None, {})
     music = flat.measure().lufs
-    under = ALONE_LUFS if is_alone else max(own - settings.music_below_lu, QUIETEST_MUSIC_LUFS)
+    under = own - settings.music_below_lu
+    held_up_db = max(0.0, QUIETEST_MUSIC_LUFS - under)
+    ducked = None
+    if mode == "duck" and powers is not None and not is_alone:
+        ducked = duck(powers, own, settings, deeper_db=held_up_db)
+    under = ALONE_LUFS if is_alone else under + held_up_db
     music_db = min(under - music, MAX_GAIN_DB) if music > -math.inf else 0.0
     balanced = replace(flat, mode=mode, layout=layout, music_db=music_db, duck_db=ducked)
     target = settings.loudness if settings.loudness != "off" else ALONE_LUFS if is_alone else None

@@ -12,7 +12,7 @@ VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 24
 """Formants of ah, ee, oo and eh (Peterson and Barney 1952)."""
 
 
-def speech(seconds: float, *, level: float = 0.2, seed: int = 0, channels: int = 2) -> Sound:
+def speech(seconds: float, *, level: float = 0.3, seed: int = 0, channels: int = 2) -> Sound:
     """`[C, n]`: phrases of three to eight syllables at 4 Hz, with pauses of 0.15 to 0.5 s, over a faint room."""
     noise = np.random.default_rng(seed)
     wave, at = 1e-4 * noise.standard_normal(round(seconds * RATE_HZ)), 0

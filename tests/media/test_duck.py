@@ -110,6 +110,15 @@ def test_where_the_film_has_music_the_duck_is_gentle(tmp_path: Path) -> None:
     assert mix.duck_db.min() == pytest.approx(-SETTINGS.gentle_duck_db, abs=0.3)
 
 
+def test_music_that_does_not_sink_with_a_soft_film_ducks_deeper(tmp_path: Path) -> None:
+    score = write_wav(tmp_path / "music.wav", [tone(8, hz=880)], 48_000, 2)
+    mix = mix_film(spoken_film(tmp_path, speech(8, level=0.03), 8), score)
+    own = mix.levels["film_lufs"]
+    assert isinstance(own, float) and own < -38
+    under_speech = measure_loudness([stem(mix)[:, 48_000 : 7 * 48_000]], 48_000, "stereo").lufs
+    assert under_speech == pytest.approx(own - SETTINGS.music_below_lu - SETTINGS.duck_db, abs=1)
+
+
 def test_silent_sound_ducks_nothing(tmp_path: Path) -> None:
     score = write_wav(tmp_path / "music.wav", [tone(2)], 48_000, 2)
     mix = mix_film(spoken_film(tmp_path, np.zeros((2, 96_000), np.float32), 2), score)
