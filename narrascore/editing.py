@@ -1,10 +1,10 @@
 """Composing a part of a film's music anew: where the curve was changed, or where the user wants to hear another draw.
 
-    kept      ==============================================
-    span                  |  changed   |
-    new                   |============|======|               composed on beyond the span
-    result    ============|============|==|=================
-                        start         stop join               the most similar place behind the span
+kept      ==============================================
+span                  |  changed   |
+new                   |============|======|               composed on beyond the span
+result    ============|============|==|=================
+                    start         stop join               the most similar place behind the span
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _do(run: Run) -> JobResult:
     split_into_stems(run, render_key, composition, anchor)
     draw(run, render_key, composition, curve, anchor)
     write_film(run, render_key)
-    deliver(run, render_key)
+    deliver(run, render_key, curve)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
         finish(run, composition, anchor)

@@ -8,7 +8,8 @@ from typing import Any
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
-from narrascore.files import array_digest, digest
+from narrascore.files import array_digest, digest, write_text
+from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
 from narrascore.rendering import (
@@ -91,16 +92,20 @@ def write_film(run: Run, render_key: str) -> None:
     run.manifest.finish_stage("film", key, [scored])
 
 
-def deliver(run: Run, render_key: str) -> None:
-    """Write `deliver/`, if it is wanted."""
+def deliver(run: Run, render_key: str, curve: AffectCurve) -> None:
+    """Write `deliver/`, if it is wanted: music and mix as WAV, the curve's turns and hits as markers."""
     if not run.options.deliver:
         return
-    folder, key = run.folder / "deliver", digest([render_key, run.mix_key])
+    folder = run.folder / "deliver"
+    key = digest([render_key, run.mix_key, array_digest(curve.values), curve.rate_hz])
     if run.manifest.has_stage("deliver", key, [folder / name for name in run.manifest.data.get("deliver", ["-"])]):
         return
     run.shop.set_aside([folder])
     with run.stage("deliver", []):
-        files = write_deliverables(run.mix, folder)
+        files, markers = write_deliverables(run.mix, folder), find_markers(curve)
+        for name, text in (("markers.csv", to_csv(markers)), ("markers.srt", to_srt(markers))):
+            write_text(folder / name, text)
+            files.append(folder / name)
     run.manifest.data["deliver"] = [path.name for path in files]
     run.manifest.finish_stage("deliver", key, files)
 

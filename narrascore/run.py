@@ -33,7 +33,7 @@ class ScoreOptions:
         output: the scored film's path, or a folder for it; by default beside the film.
         audio: by default `duck` where the film has sound, `replace` where it has none.
         mix: levels, ducking, fades and loudness.
-        deliver: also write music and mix as WAV into `deliver/`.
+        deliver: also write music and mix as WAV, and markers, into `deliver/`.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].

@@ -235,6 +235,8 @@ def test_the_mix_is_delivered_as_wav_and_follows_its_settings(pipeline: Pipeline
         sound = soundfile.info(folder / "deliver" / name)
         assert (sound.samplerate, sound.subtype, sound.channels) == (48_000, "PCM_24", channels)
         assert sound.frames == samples_of(Film.open(film).duration_seconds, 48_000)
+    assert (folder / "deliver" / "markers.csv").read_text(encoding="utf-8").splitlines()[1].startswith("0.000,section")
+    assert (folder / "deliver" / "markers.srt").is_file()
     assert score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings")).already_finished
     again = score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings", mix=loud))
     assert set(again.stage_seconds) == {"film", "deliver"}

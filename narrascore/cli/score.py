@@ -194,7 +194,7 @@ def _parser() -> Parser:
         "--loudness", dest="mix.loudness", type=strength, metavar="LUFS",
         help="of the scored film: -14, -16, -23, -24, ...; off (default) keeps the level of the film's own sound",
     )  # fmt: skip
-    parser.add_argument("--deliver", action="store_true", help="music and mix as WAV of 48 kHz and 24 bits as well")
+    parser.add_argument("--deliver", action="store_true", help="also 48 kHz WAVs of music and mix, and markers")
     parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
     parser.add_argument("--curve-gain", type=float, metavar="G", help="stretch the curve about zero (default 1)")

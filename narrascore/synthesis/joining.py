@@ -137,9 +137,7 @@ class _Samples:
         return taken
 
 
-def _compare_notes(
-    kept: NDArray[np.int16], new: NDArray[np.int16], places: list[int], reach: int
-) -> dict[int, float]:
+def _compare_notes(kept: NDArray[np.int16], new: NDArray[np.int16], places: list[int], reach: int) -> dict[int, float]:
     lines, kept_classes, new_classes = bar_starts(new), _pitch_classes(kept), _pitch_classes(new)
     distances = {}
     for place in places:
