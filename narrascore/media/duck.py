@@ -130,7 +130,8 @@ def _no_steeper(edges: NDArray[np.float64], fall_db: float, rise_db: float) -> N
     """The highest line nowhere above `edges` that falls by at most `fall_db` a step and rises by at most `rise_db`."""
     steps = np.arange(len(edges))
     falling = np.minimum.accumulate((edges + fall_db * steps)[::-1])[::-1] - fall_db * steps
-    return np.minimum.accumulate(falling - rise_db * steps) + rise_db * steps
+    line: NDArray[np.float64] = np.minimum.accumulate(falling - rise_db * steps) + rise_db * steps
+    return line
 
 
 def _mean_around(values: NDArray[np.floating], seconds: float) -> NDArray[np.float64]:
@@ -140,7 +141,8 @@ def _mean_around(values: NDArray[np.floating], seconds: float) -> NDArray[np.flo
     at = np.arange(len(values))
     first, stop = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
     # Differences of running sums: what is left of rounding may be under zero.
-    return np.maximum((sums[stop] - sums[first]) / (stop - first), 0.0)
+    means: NDArray[np.float64] = np.maximum((sums[stop] - sums[first]) / (stop - first), 0.0)
+    return means
 
 
 def _step_samples(sample_rate_hz: int) -> int:
