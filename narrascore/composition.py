@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from narrascore.affect import AffectCurve
@@ -70,7 +70,7 @@ class Composition:
         }
         with replacing(path) as partial:
             # One entry: several are written in any order, and the same music would not be the same bytes.
-            save_file(tensors, partial, metadata={"about": json.dumps(about)})
+            partial.write_bytes(save(tensors, {"about": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: Path) -> Composition | None:

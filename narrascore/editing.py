@@ -54,14 +54,12 @@ def heard_changes(pipeline: Pipeline, kept: AffectCurve, curve: AffectCurve, tot
     adapter, musicgen = pipeline.adapter, pipeline.musicgen
     if adapter is None:
         return ()
-    old, new = (affect_of_frames(each, 0, total, musicgen.frame_rate_hz) for each in (kept, curve))
-    return tuple(
-        changed_spans(
-            np.any(old != new, axis=1),
-            # Codebook k of a frame is drawn `delays[k]` positions later, and hears the curve of that position.
-            before=adapter.halo + max(musicgen.delays), after=adapter.halo, gap=search_frames(pipeline),
-        )
-    )  # fmt: skip
+    # Codebook k of a frame is drawn `delays[k]` positions later, and hears the curve of that position.
+    before = adapter.halo + max(musicgen.delays)
+    old, new = (affect_of_frames(each, 0, total + before, musicgen.frame_rate_hz) for each in (kept, curve))
+    changed = np.any(old != new, axis=1)
+    spans = changed_spans(changed, before=before, after=adapter.halo, gap=search_frames(pipeline))
+    return tuple(Span(span.start, min(span.stop, total)) for span in spans if span.start < total)
 
 
 def search_frames(pipeline: Pipeline) -> int:

@@ -71,11 +71,11 @@ def score_film(
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
     if options.part is not None and options.redo:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
-    with _told_as_our_errors(Path(film_path).name):
+    with _told_as_our_errors(Path(film_path)):
         film = Film.open(film_path)
         folder, scored = find_folder(film.path, film.identity(), options.output)
         audio = _choose_audio(film, options)
-        with _named_by(folder), locked(folder):
+        with locked(folder):
             scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
             run = Run(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
@@ -149,17 +149,20 @@ def _place_film(
 
 
 @contextlib.contextmanager
-def _told_as_our_errors(film: str) -> Iterator[None]:
-    """An interruption, or memory that is not there, as one line: what is finished is kept."""
+def _told_as_our_errors(film: Path) -> Iterator[None]:
+    """What stops a job from outside, as one line: the user, the system, or memory that is not there."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise InterruptedJobError(f"{film}: stopped; the same command goes on where it stopped") from error
+        raise InterruptedJobError(f"{film.name}: stopped; the same command goes on where it stopped") from error
+    except OSError as error:
+        what = f"{error.filename or film}: {error.strerror or error}"
+        raise InputError(f"{what}; make room or choose another place with -o") from error
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         raise InterruptedJobError(
-            f"{film}: out of memory; what is finished is kept: close other programs, then the same command goes on"
+            f"{film.name}: out of memory; what is finished is kept: close other programs, then the same command goes on"
         ) from error
 
 
@@ -167,13 +170,3 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     """torch says so in a class of its own for GPUs, and only in words for the CPU."""
     words = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)
-
-
-@contextlib.contextmanager
-def _named_by(folder: Path) -> Iterator[None]:
-    """What the system refuses, with the file it refused."""
-    try:
-        yield
-    except OSError as error:
-        what = f"{error.filename or folder}: {error.strerror or error}"
-        raise InputError(f"{what}; make room or choose another place with -o") from error

@@ -87,6 +87,11 @@ class Run:
     options: ScoreOptions
     progress: Progress | None = None
 
+    def __post_init__(self) -> None:
+        codec = self.pipeline.musicgen.codec
+        self.shop.sound_bytes_per_second = float(codec.sample_rate_hz * codec.channels * 3)
+        self.shop.stems = self.options.stems
+
     @property
     def film(self) -> Film:
         return self.shop.film
@@ -141,9 +146,7 @@ class Run:
 
     def stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
         """Do a stage that writes these files."""
-        codec = self.pipeline.musicgen.codec
-        needed = self.shop.needed_bytes(codec.sample_rate_hz, codec.channels, stems=self.options.stems)
-        return self.shop.stage(name, files, needed)
+        return self.shop.stage(name, files)
 
     def tell(self, stage: str, done: float, total: float) -> None:
         if self.progress is not None:

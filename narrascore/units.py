@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from narrascore.files import digest
 from narrascore.media.output import replacing
@@ -94,7 +94,8 @@ class WindowStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         about = json.dumps({"key": key, "environment": self._made_in, "collapses": window.collapses})
         with replacing(self._path(index)) as partial:
-            save_file({"codes": window.codes.to(torch.int16).contiguous()}, partial, metadata={"about": about})
+            # Not `save_file`, which tells of a full disk in words of its own.
+            partial.write_bytes(save({"codes": window.codes.to(torch.int16).contiguous()}, {"about": about}))
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:05d}.safetensors"

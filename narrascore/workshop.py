@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from narrascore.composition import COMPOSITION_FILE
@@ -32,6 +32,8 @@ class Workshop:
         manifest: the folder's memory.
         version: this run's `versions/N/`, once something was moved there.
         ran: seconds of each stage that ran.
+        sound_bytes_per_second: of rendered music, for the disk's sake.
+        stems: whether there will be stems, likewise.
     """
 
     def __init__(self, film: Film, folder: Path, scored: Path | None, manifest: Manifest) -> None:
@@ -40,6 +42,7 @@ class Workshop:
         self.film, self.folder, self.scored, self.manifest = film, folder, scored, manifest
         self.version: Path | None = None
         self.ran: dict[str, float] = {}
+        self.sound_bytes_per_second, self.stems = 0.0, False
         for orphan in folder.glob(".*.part"):
             orphan.unlink()
 
@@ -51,11 +54,13 @@ class Workshop:
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:
         """Move finished results to this run's `versions/N/`, with a copy of the manifest and of the codes.
 
-        A run killed in between finds the rest and moves it to the same version next time.
+        A run killed in between finds the rest and moves it to the same version next time. Nothing is moved if the disk
+        could not hold what comes instead.
         """
         paths = [path for path in paths if self.manifest.was_finished(path)]
         if not paths:
             return
+        self._check_disk(paths)
         self.version = self.manifest.open_version()
         if any((self.version / self._name_in_version(path)).exists() for path in paths):
             self.manifest.close_version()  # results of an unfinished run that are replaced in their turn
@@ -87,11 +92,11 @@ class Workshop:
         self.manifest.save()
 
     @contextlib.contextmanager
-    def stage(self, name: str, files: list[Path], needed_bytes: float = 0) -> Iterator[None]:
+    def stage(self, name: str, files: list[Path]) -> Iterator[None]:
         """Announce a stage's files and time it; before the first one, check the disk and say whose folder this is."""
         data = self.manifest.data
         if not self.ran:
-            self._check_disk(needed_bytes)
+            self._check_disk()
             data["state"] = "unfinished"
             data["film"] = {
                 "name": self.film.path.name, "path": str(self.film.path), "identity": self.film.identity(),
@@ -103,23 +108,27 @@ class Workshop:
         yield
         self.ran[name] = data["stage_seconds"][name] = round(time.perf_counter() - start, 3)
 
-    def needed_bytes(self, sample_rate_hz: int, channels: int, *, stems: bool) -> float:
-        """What the results of this job that are not there yet may take on the disk."""
+    def needed_bytes(self, redone: Collection[Path] = ()) -> float:
+        """What the results of this job that are not there yet, or are about to be redone, may take on the disk."""
         seconds = float(self.film.duration_seconds)
-        sound = seconds * sample_rate_hz * channels * 3
+        sound = seconds * self.sound_bytes_per_second
+
+        def missing(path: Path) -> bool:
+            return path in redone or not path.exists()
+
         needed = seconds * KEPT_BYTES_PER_SECOND
-        if not (self.folder / "music.wav").is_file():
+        if missing(self.folder / "music.wav"):
             needed += sound
-        if stems and not (self.folder / "stems").is_dir():
+        if self.stems and missing(self.folder / "stems"):
             needed += 12 * sound
-        if self.scored is not None and not self.scored.is_file():
+        if self.scored is not None and missing(self.scored):
             needed += self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND
         return needed
 
-    def _check_disk(self, needed_bytes: float) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < needed_bytes + MARGIN_BYTES:
+    def _check_disk(self, redone: Collection[Path] = ()) -> None:
+        free, needed = shutil.disk_usage(self.folder).free, self.needed_bytes(redone) + MARGIN_BYTES
+        if free < needed:
             raise InputError(
-                f"{self.folder.parent}: {free >> 20} MiB are free where {int(needed_bytes + MARGIN_BYTES) >> 20} MiB "
-                "are needed; make room or choose another place with -o"
+                f"{self.folder.parent}: {free >> 20} MiB are free where {int(needed) >> 20} MiB are needed; make room "
+                "or choose another place with -o"
             )

@@ -26,10 +26,9 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("media", "data", "files", "spans"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
-    **dict.fromkeys(
-        ("evaluation", "pipeline", "score", "report", "markers", "continuation", "composition", "editing"), 3
-    ),
-    **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages"), 3),
+    **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
+    **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
+    **dict.fromkeys(("markers",), 3),
     **dict.fromkeys(("cli",), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}

@@ -20,6 +20,7 @@ COMMANDS = {
     "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
+    "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
 EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}

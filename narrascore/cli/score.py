@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from narrascore.cli.film_list import find_films
 from narrascore.cli.words import Parser, strength
 from narrascore.errors import InterruptedJobError, NarraScoreError, SomeFilmsFailedError, UsageError
 from narrascore.media.mix_settings import MixSettings
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from narrascore.job import JobResult, ScoreOptions
     from narrascore.pipeline import Pipeline
 
-USAGE = "FILM [FILM ...] [flags] [key=value ...]"
+USAGE = "FILM|FOLDER|LIST.txt [...] [flags] [key=value ...]"
 DESCRIPTION = """\
 Write the music for films. Beside each FILM come FILM.scored.mp4 and the folder FILM.narrascore/ with the music, the
-affect curve, the anchor and a report. A run that was stopped goes on when the same command is given again. After a
-bare -- everything is the name of a film."""
-PATHS_AND_TEXT = ("output", "curve", "prompt", "eye", "probe", "music", "adapter", "soundfont")
+affect curve, the anchor and a report. A run that was stopped goes on when the same command is given again. A FOLDER
+stands for the films in it, a LIST.txt for those it names, one a line. After a bare -- everything is the name of a
+film. Times are seconds, MM:SS or HH:MM:SS."""
+PATHS_AND_TEXT = (
+    "output", "curve", "prompt", "eye", "probe", "music", "adapter", "soundfont", "redo", "start", "stop"
+)  # fmt: skip
+FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,15 @@ class ScoreSettings(SystemSettings):
     seed: int
     stems: bool
     force: bool
+    redo: str | None
+    take: int
+    start: str | None
+    stop: str | None
+    engine_change: bool
+
+    def __post_init__(self) -> None:
+        if self.take < 1:
+            raise ValueError(f"take counts from 1: got {self.take}")
 
 
 def run(words: Sequence[str]) -> int:
@@ -59,14 +73,14 @@ def run(words: Sequence[str]) -> int:
         "score", line.flags, line.overrides, groups=("system", "primer"), verbatim=PATHS_AND_TEXT
     )
     settings = read_settings(ScoreSettings, composed)
-    films = [Path(name) for name in line.names]
+    films = find_films(line.names)
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
         raise UsageError(f"-o {settings.output}: several films need a folder, not one file")
     print(_greeting(settings), flush=True)
-    return _score_all(films, settings)
+    return _score_all(films, settings, _options(settings))
 
 
-def _score_all(films: list[Path], settings: ScoreSettings) -> int:
+def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions) -> int:
     from narrascore.cli.progress import StageBars
     from narrascore.job import score_film
 
@@ -80,21 +94,32 @@ def _score_all(films: list[Path], settings: ScoreSettings) -> int:
             broken.append(error)
             raise
 
-    failed = 0
+    rows: list[tuple[str, str, str]] = []
     for film in films:
         try:
             with StageBars(film.name) as bars:
-                result = score_film(load, film, _options(settings), bars.show)
+                result = score_film(load, film, options, bars.show)
             _tell(film, result)
+            done = "finished before" if result.already_finished else "scored"
+            rows.append((film.name, done, str(result.film or result.folder)))
         except NarraScoreError as error:
             # What stops one film stops all of them if it is the system itself, or the user.
             if len(films) == 1 or error in broken or isinstance(error, InterruptedJobError):
                 raise
             print(f"narrascore: {error}", file=sys.stderr, flush=True)
-            failed += 1
+            rows.append((film.name, FAILED, str(error)))
+    if len(films) > 1:
+        _sum_up(rows)
+    failed = sum(1 for _, done, _ in rows if done == FAILED)
     if failed:
         raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
     return 0
+
+
+def _sum_up(rows: list[tuple[str, str, str]]) -> None:
+    """A line for each film: its name, what came of it, and where that lies or why not."""
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    print("\n".join(f"{name:<{wide[0]}}  {done:<{wide[1]}}  {what}" for name, done, what in rows), flush=True)
 
 
 def _load(settings: ScoreSettings) -> Pipeline:
@@ -105,7 +130,9 @@ def _load(settings: ScoreSettings) -> Pipeline:
 
 def _options(settings: ScoreSettings) -> ScoreOptions:
     from narrascore.job import ScoreOptions
+    from narrascore.spans import choose_part, parse_seconds, parse_spans
 
+    start, stop = (None if text is None else parse_seconds(text) for text in (settings.start, settings.stop))
     return ScoreOptions(
         output=settings.output,
         audio=settings.audio,
@@ -118,6 +145,10 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         seed=settings.seed,
         stems=settings.stems,
         force=settings.force,
+        redo=() if settings.redo is None else parse_spans(settings.redo),
+        take=settings.take,
+        part=choose_part(start, stop),
+        engine_change=settings.engine_change,
     )
 
 
@@ -209,6 +240,15 @@ def _parser() -> Parser:
     parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")
     parser.add_argument("--stems", action="store_true", help="one sound file per voice group as well")
     parser.add_argument("--force", action="store_true", help="make everything anew; an edited curve is kept")
+    parser.add_argument(
+        "--redo", metavar="SPANS", help="draw these spans again, such as 00:42-00:58;01:30-02:00, and keep the rest"
+    )
+    parser.add_argument("--take", type=int, metavar="N", help="which draw of them (default 1)")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only the music of a part, from here ...")
+    parser.add_argument("--to", dest="stop", metavar="TIME", help="... to here; beside the whole film's")
+    parser.add_argument(
+        "--engine-change", action="store_true", help="go on from windows of another version, processor or engine"
+    )
     parser.add_argument("--offline", action="store_true", help="never ask the hub, nor any other host")
     parser.add_argument("--require-commercial", action="store_true", help="refuse weights without a commercial licence")
     return parser

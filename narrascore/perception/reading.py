@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from narrascore.errors import InputError
 
@@ -74,7 +74,8 @@ class FilmReading:
         tensors: dict[str, NDArray[np.generic]] = {"states": self.states}
         for index, (_, image) in enumerate(self.keyframes):
             tensors[f"keyframes/{index}"] = np.ascontiguousarray(image)
-        save_file(tensors, folder / STATES_FILE)
+        # Not `save_file`, which tells of a full disk in words of its own.
+        (folder / STATES_FILE).write_bytes(save(tensors))
         seconds = [seconds for seconds, _ in self.keyframes]
         config = {"eye": self.eye, "windows": self.windows, "keyframe_seconds": seconds}
         (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

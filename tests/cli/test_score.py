@@ -34,6 +34,8 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
     assert (settings.seed, settings.stems, settings.force) == (defaults.seed, defaults.stems, defaults.force)
     assert (settings.mix, settings.deliver) == (defaults.mix, defaults.deliver)
     assert (settings.output, settings.audio, settings.curve) == (None, None, None)
+    assert (settings.redo, settings.take, settings.start, settings.stop) == (None, defaults.take, None, None)
+    assert settings.engine_change == defaults.engine_change
     assert settings.system == "embedded"
 
 
@@ -50,6 +52,12 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
         (["a.mp4", "+nonsense=1"], 2, "no setting nonsense"),
         (["a.mp4", "sed=1"], 2, "did you mean seed?"),
         (["a.mp4", "b.mp4", "-o", "x.mp4"], 2, "several films need a folder"),
+        (["a.mp4", "--redo", "5-1"], 2, "ends before it begins"),
+        (["a.mp4", "redo=5"], 2, "write START-STOP"),
+        (["a.mp4", "--take", "0"], 2, "take counts from 1"),
+        (["a.mp4", "--from", "1:00"], 2, "give both"),
+        (["a.mp4", "--from", "x", "--to", "1"], 2, "'x' is no time"),
+        (["."], 3, "names no film"),
         (["none such.mp4"], 3, "none such.mp4"),
         (["--", "--none.mp4"], 3, "--none.mp4"),
         (["none.mp4", "nor this.mp4"], 6, "2 of 2 films could not be scored"),
@@ -77,6 +85,17 @@ def test_loudness_is_a_number_of_either_sign_or_off() -> None:
         assert read_settings(ScoreSettings, compose_settings("score", line.flags, line.overrides)).mix.loudness == -16
     off = compose_settings("score", _parser().take_apart(["--loudness", "off"]).flags, [])
     assert read_settings(ScoreSettings, off).mix == MixSettings()
+
+
+def test_several_films_are_summed_up(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films.txt").write_text("one.mp4\nsecond film.mp4\n", encoding="utf-8")
+    assert main(["score", "films.txt"]) == 6
+    table = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split("  ")[0].strip() for line in table] == ["one.mp4", "second film.mp4"]
+    assert all("failed" in line and "cannot be opened" in line for line in table)
 
 
 def test_the_first_line_names_the_system(capsys: pytest.CaptureFixture[str]) -> None:

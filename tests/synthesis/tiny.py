@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     EncodecConfig,
@@ -48,6 +49,15 @@ def tiny_encodec_musicgen(folder: Path, *, stereo: bool = False, seed: int = 0) 
     PreTrainedTokenizerFast(
         tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
+    return folder
+
+
+def with_sound(folder: Path) -> Path:
+    """The same checkpoint with codebooks that mean something: a fresh EnCodec's are zeros, so all codes sound alike."""
+    weights, noise = load_file(folder / "model.safetensors"), torch.Generator().manual_seed(0)
+    for name in sorted(name for name in weights if name.endswith("codebook.embed")):
+        weights[name] = torch.randn(weights[name].shape, generator=noise)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 
