@@ -12,12 +12,13 @@ import torch
 from narrascore.compose_stage import compose_film
 from narrascore.errors import InputError, InterruptedJobError, UsageError
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
+from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.part_stage import score_part
 from narrascore.pipeline import Pipeline
 from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
-from narrascore.result_stages import draw, finish, render, split_into_stems, write_film
+from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
 from narrascore.settling import settle_anchor, settle_curve
@@ -73,9 +74,9 @@ def score_film(
     with _told_as_our_errors(Path(film_path)):
         film = Film.open(film_path)
         folder, scored = find_folder(film.path, film.identity(), options.output)
-        audio = _choose_audio(film, options.audio)
+        audio = _choose_audio(film, options)
         with locked(folder):
-            scored, no_container = _place_film(film, folder, scored, audio)
+            scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
             run = Run(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
             with threads(_choose_threads(shop.manifest)):
@@ -102,6 +103,7 @@ def _do(run: Run) -> JobResult:
     split_into_stems(run, render_key, composition, anchor)
     draw(run, render_key, composition, curve, anchor)
     write_film(run, render_key)
+    deliver(run, render_key, curve)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
         finish(run, composition, anchor)
@@ -122,21 +124,25 @@ def _goes_on_with_force(run: Run) -> bool:
     return bool(data.get("forced")) and same
 
 
-def _choose_audio(film: Film, asked: AudioMode | None) -> AudioMode:
-    if asked == "mix" and not film.audio_tracks:
+def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
+    audio = options.audio or default_audio(film)
+    if audio not in ("duck", "mix"):
+        return audio
+    if not film.audio_tracks:
         film.warn("the film has no sound of its own to mix with: the music stands alone")
         return "replace"
-    return asked or default_audio(film)
+    sound_track(film, options.mix.track)  # refused now, rather than after the music was composed
+    return audio
 
 
 def _place_film(
-    film: Film, folder: Path, scored: Path | None, audio: AudioMode
+    film: Film, folder: Path, scored: Path | None, audio: AudioMode, track: int
 ) -> tuple[Path | None, InputError | None]:
     """Where the scored film goes, or None, and why not if the picture fits no container."""
     if audio == "music-only" or scored is not None:
         return (None if audio == "music-only" else scored), None
     try:
-        suffix = container_for(film, audio)
+        suffix = container_for(film, audio, track=track)
     except InputError as error:
         return None, error
     return folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}"), None

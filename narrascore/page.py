@@ -62,7 +62,9 @@ def _players(folder: Path, film: str | None) -> list[str]:
         parts.append(f'<h2>The scored film</h2><video controls preload="metadata" src="{_link(film)}"></video>')
     parts.append(f'<h2>The music alone</h2><audio controls preload="metadata" src="{_link("music.wav")}"></audio>')
     names = [name for name in ("music.wav", "music.mid", "curve.csv", "anchor.json", "manifest.json")]
-    stems = sorted(f"stems/{path.name}" for path in (folder / "stems").glob("*.wav"))
+    stems = sorted(
+        path.relative_to(folder).as_posix() for kind in ("deliver", "stems") for path in folder.glob(f"{kind}/*")
+    )
     present = [name for name in names if (folder / name).is_file()] + stems
     links = ", ".join(f'<a href="{_link(name)}">{html.escape(name)}</a>' for name in present)
     return [*parts, f"<p>Files: {links}</p>"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from torch import Tensor
 from narrascore.errors import UsageError
 from narrascore.media.audio import measure_loudness, read_wav, write_wav
 from narrascore.media.film import Film
-from narrascore.media.mix import mix_film
+from narrascore.media.mix import Mix, mix_film
+from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import mux_film
 from narrascore.media.output import replacing
 from narrascore.synthesis.codec import Codec
@@ -24,8 +25,8 @@ from narrascore.synthesis.joining import Patch, lay_over
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.windows import samples_of
 
-AudioMode = Literal["mix", "replace", "music-only"]
-AUDIO_MODES: tuple[AudioMode, ...] = ("mix", "replace", "music-only")
+AudioMode = Literal["duck", "mix", "replace", "music-only"]
+AUDIO_MODES: tuple[AudioMode, ...] = ("duck", "mix", "replace", "music-only")
 
 CHUNK_SECONDS = 10.0
 FADE_OUT_SECONDS = 1.0
@@ -37,8 +38,8 @@ Block = NDArray[np.float32]
 
 
 def default_audio(film: Film) -> AudioMode:
-    """Beside the film's own sound where there is any."""
-    return "mix" if film.audio_tracks else "replace"
+    """Under the film's own sound where there is any."""
+    return "duck" if film.audio_tracks else "replace"
 
 
 def render_music(
@@ -125,39 +126,46 @@ def write_stems(folder: Path, codec: Codec, codes: Tensor, duration_seconds: Fra
     return paths
 
 
+def plan_mix(film: Film, music: Path, audio: AudioMode, settings: MixSettings | None = None) -> Mix:
+    """Choose the levels of written music under a film; with `music-only`, those of the music by itself.
+
+    Raises:
+        InputError: if the film has no such sound track.
+    """
+    return mix_film(film, music, "replace" if audio == "music-only" else audio, settings)
+
+
 def write_scored_film(
-    film: Film,
-    music: Path,
-    output: Path,
-    audio: AudioMode,
-    *,
-    overwrite: bool = False,
-    progress: Callable[[float], None] | None = None,
-) -> dict[str, Any]:
-    """Lay written music under a film.
+    mix: Mix, output: Path, *, overwrite: bool = False, progress: Callable[[float], None] | None = None
+) -> Path:
+    """Write a film with its mix.
 
     Args:
-        film: its picture, and in `mix` its sound.
-        music: a WAV.
+        mix: of the film.
         output: `.mp4` or `.mkv`.
-        audio: `mix` or `replace`.
         overwrite: replace a file that is there.
         progress: told the share that is done, in [0, 1].
 
-    Returns:
-        The levels chosen, for the manifest.
-
     Raises:
-        UsageError: with `music-only`, which makes no film.
         InputError: if no container holds the picture.
     """
-    if audio == "music-only":
-        raise UsageError("audio music-only makes no film; choose mix or replace")
-    mix = mix_film(film, music, audio)
-    mux_film(
-        film, mix.blocks(), mix.sample_rate_hz, mix.layout, output, mode=audio, overwrite=overwrite, progress=progress
-    )
-    return dict(mix.levels)
+    return mux_film(
+        mix.film, mix.blocks(), mix.sample_rate_hz, mix.layout, output, mode=mix.mode, track=mix.settings.track,
+        overwrite=overwrite, progress=progress,
+    )  # fmt: skip
+
+
+def write_deliverables(mix: Mix, folder: Path) -> list[Path]:
+    """Write what an editor takes on, as WAV of 24 bits at the mix's rate.
+
+    `music.wav` is the music at its level in the mix, ducked and faded; `mix.wav` the mix, unless that is the music.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sounds = [("music.wav", mix.music_blocks(), 2)]
+    if mix.mode != "replace":
+        sounds.append(("mix.wav", mix.blocks(), mix.channels))
+    rate_hz, samples = mix.sample_rate_hz, mix.samples
+    return [write_wav(folder / name, blocks, rate_hz, channels, samples=samples) for name, blocks, channels in sounds]
 
 
 def _notes(codec: Codec, what: str) -> ScoreCodec:

@@ -8,10 +8,18 @@ from typing import Any
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
-from narrascore.files import array_digest, digest
+from narrascore.files import array_digest, digest, write_text
+from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
-from narrascore.rendering import measure_music, write_midi, write_music, write_scored_film, write_stems
+from narrascore.rendering import (
+    measure_music,
+    write_deliverables,
+    write_midi,
+    write_music,
+    write_scored_film,
+    write_stems,
+)
 from narrascore.report import draw_figure
 from narrascore.run import Run
 
@@ -74,16 +82,32 @@ def write_film(run: Run, render_key: str) -> None:
     scored = run.shop.scored
     if scored is None:
         return
-    key = digest([render_key, run.film_key, run.audio])
+    key = digest([render_key, run.mix_key])
     if run.manifest.has_stage("film", key, [scored]):
         return
-    run.shop.set_aside([scored, run.folder / "report.html"])
+    run.shop.set_aside([scored, run.folder / "report.html", run.folder / "deliver"])
     with run.stage("film", [scored]):
-        run.manifest.data["levels"] = write_scored_film(
-            run.film, run.folder / "music.wav", scored, run.audio, overwrite=True,
-            progress=lambda share: run.tell("film", share, 1.0),
-        )  # fmt: skip
+        run.manifest.data["levels"] = run.mix.levels
+        write_scored_film(run.mix, scored, overwrite=True, progress=lambda share: run.tell("film", share, 1.0))
     run.manifest.finish_stage("film", key, [scored])
+
+
+def deliver(run: Run, render_key: str, curve: AffectCurve) -> None:
+    """Write `deliver/`, if it is wanted: music and mix as WAV, the curve's turns and hits as markers."""
+    if not run.options.deliver:
+        return
+    folder = run.folder / "deliver"
+    key = digest([render_key, run.mix_key, array_digest(curve.values), curve.rate_hz])
+    if run.manifest.has_stage("deliver", key, [folder / name for name in run.manifest.data.get("deliver", ["-"])]):
+        return
+    run.shop.set_aside([folder])
+    with run.stage("deliver", []):
+        files, markers = write_deliverables(run.mix, folder), find_markers(curve)
+        for name, text in (("markers.csv", to_csv(markers)), ("markers.srt", to_srt(markers))):
+            write_text(folder / name, text)
+            files.append(folder / name)
+    run.manifest.data["deliver"] = [path.name for path in files]
+    run.manifest.finish_stage("deliver", key, files)
 
 
 def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
+from narrascore.media.mix import Mix
+from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
-from narrascore.rendering import AudioMode, Block
+from narrascore.rendering import AudioMode, Block, plan_mix
 from narrascore.workshop import Workshop
 
 Progress = Callable[[str, float, float], None]
@@ -29,7 +31,9 @@ class ScoreOptions:
 
     Attributes:
         output: the scored film's path, or a folder for it; by default beside the film.
-        audio: by default `mix` where the film has sound, `replace` where it has none.
+        audio: by default `duck` where the film has sound, `replace` where it has none.
+        mix: levels, ducking, fades and loudness.
+        deliver: also write music and mix as WAV, and markers, into `deliver/`.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
@@ -44,6 +48,8 @@ class ScoreOptions:
 
     output: Path | None = None
     audio: AudioMode | None = None
+    mix: MixSettings = field(default_factory=MixSettings)
+    deliver: bool = False
     prompt: str = ""
     curve_path: Path | None = None
     curve_gain: float = 1.0
@@ -127,6 +133,16 @@ class Run:
             replace_folder(partial, folder)
         self.manifest.finish_stage("read", self.read_key, files)
         return reading
+
+    @property
+    def mix_key(self) -> str:
+        """Of what is done with music and film sound."""
+        return digest([self.film_key, self.audio, asdict(self.options.mix)])
+
+    @cached_property
+    def mix(self) -> Mix:
+        """The finished music under the film's sound, its levels chosen."""
+        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
 
     def stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
         """Do a stage that writes these files."""

@@ -16,8 +16,17 @@ from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.files import write_text
 from narrascore.media.film import Film
+from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import FilmReading
-from narrascore.rendering import AudioMode, default_audio, write_midi, write_music, write_scored_film, write_stems
+from narrascore.rendering import (
+    AudioMode,
+    default_audio,
+    plan_mix,
+    write_midi,
+    write_music,
+    write_scored_film,
+    write_stems,
+)
 
 if TYPE_CHECKING:
     from narrascore.pipeline import Pipeline
@@ -76,12 +85,13 @@ class Score:
         codec = self.pipeline.codec_for(self.anchor)
         return write_stems(Path(folder), codec, self.codes, self.film.duration_seconds)
 
-    def write_film(self, path: str | Path, audio: AudioMode | None = None) -> Path:
-        """Write the film with its music; by default mixed with the film's own sound, where it has any."""
+    def write_film(self, path: str | Path, audio: AudioMode | None = None, settings: MixSettings | None = None) -> Path:
+        """Write the film with its music; by default ducked under the film's own sound, where it has any."""
         path = Path(path)
         with TemporaryDirectory(dir=path.absolute().parent, prefix=".narrascore-") as folder:
             music = self.write_music(Path(folder) / "music.wav")
-            write_scored_film(self.film, music, path, audio or default_audio(self.film))
+            mix = plan_mix(self.film, music, audio or default_audio(self.film), settings)
+            write_scored_film(mix, path)
         return path
 
     def save(self, folder: str | Path) -> Path:

@@ -17,6 +17,7 @@ from narrascore.errors import InputError, InterruptedJobError, UsageError
 from narrascore.job import ScoreOptions, score_film
 from narrascore.manifest import locked
 from narrascore.media.film import Film
+from narrascore.media.mix_settings import MixSettings
 from narrascore.windows import samples_of
 from tests.films import write_clip
 from tests.systems import tiny_pipeline
@@ -80,7 +81,7 @@ def test_a_job_leaves_everything_and_all_of_it_can_be_read(pipeline: Pipeline, f
     assert [row["index"] for row in manifest["windows"]] == [0, 1, 2, 3]
     assert len({row["key"] for row in manifest["windows"]}) == 4
     assert [row["stop_seconds"] for row in manifest["windows"]] == [0.4, 0.65, 0.9, 1.0]
-    assert manifest["levels"]["mode"] == "mix"
+    assert manifest["levels"]["mode"] == "duck"
 
     with av.open(str(result.film)) as scored, av.open(str(film)) as original:
         assert len(scored.streams.audio) == 2
@@ -224,6 +225,31 @@ def test_another_mix_redoes_the_film_alone(pipeline: Pipeline, film: Path) -> No
     assert (folder / "versions" / "1" / "a.scored.mp4").read_bytes() == earlier
     with av.open(str(result.film)) as scored:
         assert len(scored.streams.audio) == 1
+
+
+def test_the_mix_is_delivered_as_wav_and_follows_its_settings(pipeline: Pipeline, film: Path) -> None:
+    loud = MixSettings(loudness=-14)
+    score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings"))
+    folder = job_folder(film)
+    for name, channels in (("music.wav", 2), ("mix.wav", 2)):
+        sound = soundfile.info(folder / "deliver" / name)
+        assert (sound.samplerate, sound.subtype, sound.channels) == (48_000, "PCM_24", channels)
+        assert sound.frames == samples_of(Film.open(film).duration_seconds, 48_000)
+    assert (folder / "deliver" / "markers.csv").read_text(encoding="utf-8").splitlines()[1].startswith("0.000,section")
+    assert (folder / "deliver" / "markers.srt").is_file()
+    assert score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings")).already_finished
+    again = score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings", mix=loud))
+    assert set(again.stage_seconds) == {"film", "deliver"}
+    assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["levels"]["target_lufs"] == -14
+    assert (folder / "versions" / "1" / "deliver" / "mix.wav").is_file()
+
+
+def test_a_sound_track_that_is_not_there_is_refused_before_the_work(film: Path) -> None:
+    def load() -> Pipeline:
+        raise AssertionError("loaded")
+
+    with pytest.raises(InputError, match="no sound track 3"):
+        score_film(load, film, ScoreOptions(mix=MixSettings(track=3)))
 
 
 def test_music_only_makes_no_film(pipeline: Pipeline, film: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from narrascore.cli.film_list import find_films
 from narrascore.cli.words import Parser, strength
 from narrascore.errors import InterruptedJobError, NarraScoreError, SomeFilmsFailedError, UsageError
+from narrascore.media.mix_settings import MixSettings
 from narrascore.parts import SystemSettings
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class ScoreSettings(SystemSettings):
     """The settings of `configs/score.yaml`, which says what each of them means."""
 
     output: Path | None
-    audio: Literal["mix", "replace", "music-only"] | None
+    audio: Literal["duck", "mix", "replace", "music-only"] | None
+    mix: MixSettings
+    deliver: bool
     prompt: str | None
     curve: Path | None
     curve_gain: float
@@ -133,6 +136,8 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
     return ScoreOptions(
         output=settings.output,
         audio=settings.audio,
+        mix=settings.mix,
+        deliver=settings.deliver,
         prompt=settings.prompt or "",
         curve_path=settings.curve,
         curve_gain=settings.curve_gain,
@@ -208,10 +213,19 @@ def _parser() -> Parser:
         "--no-steer", dest="steer", action="store_false", help="play the music model alone, without the curve"
     )
     parser.add_argument(
-        "--audio",
-        choices=("mix", "replace", "music-only"),
-        help="mix with the film's own sound (default where there is any), replace it, or write no film",
-    )
+        "--audio", choices=("duck", "mix", "replace", "music-only"),
+        help="duck under the film's own sound (default where there is any), mix with it at one level, replace it, or "
+        "write no film",
+    )  # fmt: skip
+    parser.add_argument("--audio-track", dest="mix.track", type=int, metavar="N", help="the film's sound track mixed")
+    parser.add_argument("--duck", dest="mix.duck_db", type=float, metavar="DB", help="how far down (default 8)")
+    parser.add_argument("--fade-in", dest="mix.fade_in_seconds", type=float, metavar="S", help="of the music")
+    parser.add_argument("--fade-out", dest="mix.fade_out_seconds", type=float, metavar="S", help="of the music")
+    parser.add_argument(
+        "--loudness", dest="mix.loudness", type=strength, metavar="LUFS",
+        help="of the scored film: -14, -16, -23, -24, ...; off (default) keeps the level of the film's own sound",
+    )  # fmt: skip
+    parser.add_argument("--deliver", action="store_true", help="also 48 kHz WAVs of music and mix, and markers")
     parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
     parser.add_argument("--curve-gain", type=float, metavar="G", help="stretch the curve about zero (default 1)")

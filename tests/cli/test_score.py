@@ -12,6 +12,7 @@ from narrascore.cli.main import main
 from narrascore.cli.score import PATHS_AND_TEXT, ScoreSettings, _parser
 from narrascore.cli.settings import read_settings
 from narrascore.job import ScoreOptions
+from narrascore.media.mix_settings import MixSettings
 
 
 def test_every_key_is_a_flag_and_every_flag_is_a_key() -> None:
@@ -31,6 +32,7 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
     settings = read_settings(ScoreSettings, compose_settings("score", {}, []))
     defaults = ScoreOptions()
     assert (settings.seed, settings.stems, settings.force) == (defaults.seed, defaults.stems, defaults.force)
+    assert (settings.mix, settings.deliver) == (defaults.mix, defaults.deliver)
     assert (settings.output, settings.audio, settings.curve) == (None, None, None)
     assert (settings.redo, settings.take, settings.start, settings.stop) == (None, defaults.take, None, None)
     assert settings.engine_change == defaults.engine_change
@@ -42,8 +44,10 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
     [
         ([], 2, "no film is named"),
         (["a.mp4", "--seed", "1", "seed=2"], 2, "seed is given twice"),
-        (["a.mp4", "--audio", "duck"], 2, "invalid choice"),
-        (["a.mp4", "audio=duck"], 2, "audio is one of mix, replace, music-only"),
+        (["a.mp4", "--audio", "loud"], 2, "invalid choice"),
+        (["a.mp4", "audio=loud"], 2, "audio is one of duck, mix, replace, music-only"),
+        (["a.mp4", "--loudness", "-3"], 2, "mix.loudness is off or from -40 to -8"),
+        (["a.mp4", "mix.release_seconds=-1"], 2, "mix.release_seconds must not be negative"),
         (["a.mp4", "seed=x"], 2, "seed must be a whole number"),
         (["a.mp4", "+nonsense=1"], 2, "no setting nonsense"),
         (["a.mp4", "sed=1"], 2, "did you mean seed?"),
@@ -73,6 +77,14 @@ def test_what_cannot_be_done_is_said(
     assert said in lines[-1]
     assert all(line.startswith("narrascore: ") for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_loudness_is_a_number_of_either_sign_or_off() -> None:
+    for words in (["--loudness", "-16"], ["mix.loudness=-16"]):
+        line = _parser().take_apart(words)
+        assert read_settings(ScoreSettings, compose_settings("score", line.flags, line.overrides)).mix.loudness == -16
+    off = compose_settings("score", _parser().take_apart(["--loudness", "off"]).flags, [])
+    assert read_settings(ScoreSettings, off).mix == MixSettings()
 
 
 def test_several_films_are_summed_up(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError
 from narrascore.lexicon import STYLES
-from narrascore.synthesis.limiter import Limiter
 from narrascore.synthesis.mixing import BLOCK_FRAMES, STEMS, Desk
 from narrascore.synthesis.palette import Palette
 from narrascore.synthesis.performance import perform, read_levels
@@ -150,18 +149,6 @@ def test_stems_add_up_to_the_mix_before_the_limiter(codec: ScoreCodec) -> None:
     assert np.abs(sum(stem.numpy() for stem in stems.values()) - mix).max() < 1e-5
     chunks = list(codec.decode_stem_chunks(codes, 31))
     assert torch.equal(torch.cat([chunk["bass"] for chunk in chunks], dim=1), stems["bass"])
-
-
-def test_the_limiter_keeps_under_the_ceiling_and_leaves_soft_music_alone() -> None:
-    rng = np.random.default_rng(0)
-    blocks = [(rng.standard_normal((2, 4_800)) * size).astype(np.float32) for size in (0.05, 2.0, 0.05, 0.05)]
-    limiter = Limiter()
-    out = np.concatenate([*(limiter.push(block) for block in blocks), limiter.flush()], axis=1)
-    assert out.shape == (2, 19_200)
-    assert np.abs(out).max() <= 0.86
-    assert np.array_equal(out[:, :2_400], blocks[0][:, :2_400])
-    soft = Limiter()
-    assert np.array_equal(np.concatenate([soft.push(blocks[0]), soft.flush()], axis=1), blocks[0])
 
 
 def test_loudest_music_stays_under_full_scale(codec: ScoreCodec) -> None:
