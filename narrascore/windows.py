@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Window:
-    """One stretch of frames [start, stop), of which the first `prompt` are already there when it is made; the `last` one
-    ends what is to be made.
+    """One stretch of frames [start, stop), of which the first `prompt` are already there when it is made.
+
+    The `last` one ends what is to be made:
 
     window 0   |=============new=============|
     window 1                    |--prompt----|======new======|

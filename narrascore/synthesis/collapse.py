@@ -8,15 +8,15 @@ the collapse up as its prompt, so it has to be found before it is kept. The test
     held      what begins in a stretch of `HELD_SECONDS` says less than `HELD_BITS`: no note, one note or one drum
 
 Calm music is no collapse, so the bounds lie clear of the calmest there is. The composer's held-out pieces (72, in 741
-new parts of 18 s) are silent for 0.96 s at most, for 0.92 s at a part's end, and say at least 2.3 bits in a stretch; the
-embedded model's music under evaluation curves (72 pieces, half of them unsteered, 520 parts): 1.40 s, 0.52 s, 1.4 bits.
-No alarm in either.
+new parts of 18 s) are silent for 0.96 s at most, for 0.92 s at a part's end, and say 2.3 bits or more in a stretch. The
+embedded model's music under evaluation curves (72 pieces, half of them unsteered, 520 parts): 1.40 s, 0.52 s and 1.4
+bits. No alarm in either.
 
 Codes that are sound (EnCodec) name no notes. Theirs are silent where a whole frame is the one before; a stretch is
 held where its first codebook says less than `HELD_BITS`, or where nine of ten whole frames are the same as one fixed
-time before, 2 s at most. These bounds are so far from sampled sound that they miss a weak collapse rather than call music
-one; no weights were at hand to measure how many. The sound itself is not decoded for it: that would cost a third of a
-second for each second.
+time before, 2 s at most. These bounds are so far from sampled sound that they miss a weak collapse rather than call
+music one; no weights were at hand to measure how many. The sound itself is not decoded for it: that would cost a third
+of a second for each second.
 """
 
 from __future__ import annotations
