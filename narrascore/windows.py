@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 class Window:
     """One stretch of frames [start, stop), of which the first `prompt` are already there when it is made.
 
+    The `last` one ends what is to be made:
+
     window 0   |=============new=============|
     window 1                    |--prompt----|======new======|
     window 2                                    |--prompt----|==new==|
@@ -24,6 +26,7 @@ class Window:
     start: int
     stop: int
     prompt: int
+    last: bool = True
 
     @property
     def frames(self) -> int:
@@ -55,10 +58,11 @@ def continuation_windows(total: int, window: int, prompt: int) -> list[Window]:
         raise ValueError(
             f"prompt must be in [0, window): got {prompt} with window={window}; the paper's system uses 12 s of 30 s"
         )
-    windows = [Window(0, 0, min(window, total), 0)]
-    while windows[-1].stop < total:
+    windows = [Window(0, 0, min(window, total), 0, last=window >= total)]
+    while not windows[-1].last:
         start = windows[-1].stop - prompt
-        windows.append(Window(len(windows), start, min(start + window, total), prompt))
+        stop = min(start + window, total)
+        windows.append(Window(len(windows), start, stop, prompt, last=stop == total))
     return windows
 
 

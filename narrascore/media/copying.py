@@ -22,6 +22,9 @@ _OLD_TAGS = frozenset("major_brand minor_version compatible_brands encoder durat
 LEAD_IN_SECONDS = Fraction(1, 10)
 """A decoder of lossy sound starts rightly only with the packets just before; 80 ms is the most, Opus wants it."""
 
+_REACH = 2 * REORDER_PACKETS
+"""Packets after which one that the decoder has not given back is taken to be broken."""
+
 Timed = Iterator[tuple[Fraction, Any]]
 """Packets ready for the new file, each with its time in seconds of the picture."""
 
@@ -110,7 +113,8 @@ class _DisplayOrder:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._times: list[int] = []
+        self._times: dict[int, int] = {}
+        self._count = 0
         self._ranks: dict[int, int] = {}
         self._waiting: deque[tuple[int, Any]] = deque()
         self._shown = 0
@@ -118,10 +122,10 @@ class _DisplayOrder:
     def push(self, packet: Any) -> Iterator[Any]:
         """Take the next packet, None at the end; gives back those whose time is known by now, in the same order."""
         if packet is not None:
-            number = len(self._times)
-            self._times.append(packet.dts)
-            self._waiting.append((number, packet))
-            packet.pts = number
+            self._times[self._count] = packet.dts
+            self._waiting.append((self._count, packet))
+            packet.pts = self._count
+            self._count += 1
         if packet is None or packet.size:
             try:
                 for frame in self._stream.decode(packet):
@@ -131,11 +135,13 @@ class _DisplayOrder:
                 self._shown += 1
         while self._waiting:
             number, head = self._waiting[0]
-            if number not in self._ranks and packet is not None and len(self._waiting) <= 2 * REORDER_PACKETS:
+            if number not in self._ranks and packet is not None and len(self._waiting) <= _REACH:
                 return
             self._waiting.popleft()
             # Decoding times move back by the deepest reordering, so that none comes after its presentation time.
-            head.pts = self._times[self._ranks.pop(number, number)]
+            head.pts = self._times.get(self._ranks.pop(number, number), self._times[number])
+            while next(iter(self._times)) < min(number, self._shown) - 2 * _REACH:
+                del self._times[next(iter(self._times))]  # neither a rank nor a number goes back so far
             head.dts -= self._stream.codec_context.reorder_depth * (head.duration or 1)
             yield head
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import pairwise
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 
 import mido
@@ -26,7 +27,9 @@ _FIRST_TEMPO = 4
 """Frames per sixteenth until the codes say otherwise: 93.75 bpm."""
 _CHANNELS = {MELODY: 0, COUNTER: 1, INNER[0]: 2, INNER[1]: 3, INNER[2]: 4, BASS: 5}
 _KIT_CHANNEL, _TIMPANI_CHANNEL, _TAIKO_CHANNEL = 9, 6, 7
-_Event = tuple[int, int, mido.Message | mido.MetaMessage]
+_HEADER = struct.Struct(">4sLHHH")
+_Event = tuple[int, int, bytes]
+"""(tick, rank among those of one tick, the message as a file has it)."""
 
 
 def write_midi(codes: NDArray[np.int16], palette: Palette, path: str | Path) -> None:
@@ -42,15 +45,15 @@ def write_midi(codes: NDArray[np.int16], palette: Palette, path: str | Path) -> 
     tempi = _read_tempi(codes)
     # ticks[f] is where frame f begins; ticks[T] is the end of the piece.
     ticks = np.append(0, np.cumsum(TICKS_PER_QUARTER // (4 * tempi))).astype(np.int64)
-    tones = [tone for tone in perform(codes, palette) if tone.fresh]
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER)
-    file.tracks.append(_track("score", _conduct(codes, tempi, ticks), int(ticks[-1])))
+    tracks = [_track("score", _conduct(codes, tempi, ticks), int(ticks[-1]))]
     for stem, voices in STEMS.items():
-        played = [tone for tone in tones if tone.note.voice in voices]
-        if played:
-            file.tracks.append(_track(stem, _play(played, ticks), int(ticks[-1])))
+        # Each stem is performed by itself and kept as bytes: the messages of a long film would take more memory than
+        # all else that grows with it.
+        played = _play((tone for tone in perform(codes, palette) if tone.fresh and tone.note.voice in voices), ticks)
+        if (first := next(played, None)) is not None:
+            tracks.append(_track(stem, chain([first], played), int(ticks[-1])))
     try:
-        file.save(str(path))
+        Path(path).write_bytes(b"".join([_HEADER.pack(b"MThd", 6, 1, len(tracks), TICKS_PER_QUARTER), *tracks]))
     except OSError as error:
         raise InputError(f"{path}: cannot write MIDI: {error.strerror or error}; choose another place") from error
 
@@ -70,7 +73,7 @@ def _conduct(codes: NDArray[np.int16], tempi: NDArray[np.int64], ticks: NDArray[
     changes = np.flatnonzero(np.diff(tempi, prepend=0))
     for frame in changes.tolist():
         tempo = int(tempi[frame]) * MICROSECONDS_PER_SIXTEENTH_FRAME
-        yield int(ticks[frame]), 0, mido.MetaMessage("set_tempo", tempo=tempo)
+        yield int(ticks[frame]), 0, _bytes(mido.MetaMessage("set_tempo", tempo=tempo))
     pulses = ((frame, score_codes.read_pulse(code)) for frame, code in enumerate(codes[score_codes.PULSE].tolist()))
     bars = [frame for frame, pulse in pulses if pulse is not None and pulse[1] == 0]
     before = None
@@ -78,23 +81,23 @@ def _conduct(codes: NDArray[np.int16], tempi: NDArray[np.int64], ticks: NDArray[
         signature = _SIGNATURES.get(int(ticks[following] - ticks[frame]))
         if signature is not None and signature != before:
             upper, lower = signature
-            yield int(ticks[frame]), 1, mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
+            yield int(ticks[frame]), 1, _bytes(mido.MetaMessage("time_signature", numerator=upper, denominator=lower))
             before = signature
 
 
-def _play(tones: list[Tone], ticks: NDArray[np.int64]) -> Iterable[_Event]:
+def _play(tones: Iterable[Tone], ticks: NDArray[np.int64]) -> Iterator[_Event]:
     seen: set[int] = set()
     for tone in tones:
         channel, voice = _channel(tone), tone.note.voice
         if channel not in seen:
             seen.add(channel)
             balance, pan = round(127 * 10 ** (VOICE_BALANCE_DB[voice] / 40)), round(64 + 63 * PAN[voice])
-            yield 0, 0, mido.Message("program_change", channel=channel, program=tone.sound.program)
-            yield 0, 1, mido.Message("control_change", channel=channel, control=7, value=balance)
-            yield 0, 1, mido.Message("control_change", channel=channel, control=10, value=pan)
+            yield 0, 0, _bytes(mido.Message("program_change", channel=channel, program=tone.sound.program))
+            yield 0, 1, _bytes(mido.Message("control_change", channel=channel, control=7, value=balance))
+            yield 0, 1, _bytes(mido.Message("control_change", channel=channel, control=10, value=pan))
         key = {"channel": channel, "note": tone.pitch}
-        yield int(ticks[tone.note.start]), 3, mido.Message("note_on", velocity=tone.velocity, **key)
-        yield int(ticks[_stop_frame(tone, len(ticks) - 1)]), 2, mido.Message("note_off", **key)
+        yield int(ticks[tone.note.start]), 3, _bytes(mido.Message("note_on", velocity=tone.velocity, **key))
+        yield int(ticks[_stop_frame(tone, len(ticks) - 1)]), 2, _bytes(mido.Message("note_off", **key))
 
 
 def _channel(tone: Tone) -> int:
@@ -112,12 +115,27 @@ def _stop_frame(tone: Tone, frames: int) -> int:
     return min(tone.note.start + 1, frames)
 
 
-def _track(name: str, events: Iterable[_Event], end: int) -> mido.MidiTrack:
-    """Events by tick, then rank (settings, ends, onsets), as a track that lasts to the end of the piece."""
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name, time=0)])
-    now = 0
+def _track(name: str, events: Iterable[_Event], end: int) -> bytes:
+    """Events by tick, then rank (settings, ends, onsets), as a track's chunk that lasts to the end of the piece."""
+    parts = [_delta(0), _bytes(mido.MetaMessage("track_name", name=name))]
+    now, status = 0, 0xFF
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
-        track.append(message.copy(time=tick - now))
-        now = tick
-    track.append(mido.MetaMessage("end_of_track", time=end - now))
-    return track
+        # Running status: a channel's message of the same kind as the one before leaves its first byte out.
+        running = message[0] == status < 0xF0
+        parts += _delta(tick - now), message[1:] if running else message
+        now, status = tick, message[0]
+    parts += _delta(end - now), _bytes(mido.MetaMessage("end_of_track"))
+    data = b"".join(parts)
+    return b"MTrk" + len(data).to_bytes(4, "big") + data
+
+
+def _bytes(message: mido.Message | mido.MetaMessage) -> bytes:
+    return bytes(message.bytes())
+
+
+def _delta(ticks: int) -> bytes:
+    """Seven bits a byte, the highest first; all but the last have their top bit set."""
+    parts = [ticks & 0x7F]
+    while ticks := ticks >> 7:
+        parts.append(0x80 | ticks & 0x7F)
+    return bytes(reversed(parts))

@@ -22,8 +22,9 @@ from narrascore.synthesis.zones import DRUM_BANK, Zone, find_zones
 SAMPLE_RATE_HZ = 48_000
 LONGEST_SECONDS = 16.0
 """No tone is longer; performance.py gives longer notes new bows."""
-_LENGTHS = tuple(SAMPLE_RATE_HZ * 2**power // 2 for power in range(6))
-"""A tone is rendered this far at first and, when a longer one is asked for, from there on: 0.5, 1, 2, ... 16 s."""
+_LENGTHS = tuple(round(SAMPLE_RATE_HZ * seconds) for seconds in (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, LONGEST_SECONDS))
+"""A tone is rendered this far at first and, when a longer one is asked for, from there on: kept tones are what takes
+memory in a long film, and these steps keep a fifth more than is played, where doublings would keep two fifths."""
 _LONGEST_SAMPLES = _LENGTHS[-1]
 _REFERENCE_LEVEL = 0.1
 """Weighted root mean square that every instrument's loudest fifth of a second is brought to."""

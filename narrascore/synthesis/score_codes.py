@@ -69,7 +69,7 @@ DRUM_KINDS: dict[str, int] = {
 DRUM_NAMES = tuple(DRUM_KINDS)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Note:
     """One note of the score, on the tonic C.
 

@@ -264,3 +264,23 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     shares: list[float] = []
     score(film, tmp_path / "scored.mp4", progress=shares.append)
     assert all(0 <= share <= 1 for share in shares) and shares[-1] > 0.9
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_sound_is_drawn_no_further_than_the_picture_has_come(tmp_path: Path, name: str) -> None:
+    film = Film.open(make_film(tmp_path / name, seconds=30, rate=10, audio=Track(tone(30)), subtitles=[(0.2, 1, "Oh")]))
+    written = drawn = ahead = 0.0
+
+    def reach(share: float) -> None:
+        nonlocal written
+        written = max(written, share * float(film.duration_seconds))
+
+    def watched() -> Iterator[Block]:
+        nonlocal drawn, ahead
+        for block in blocks(tone(30), samples_of(film.duration_seconds, 48_000)):
+            drawn += block.shape[1] / 48_000
+            ahead = max(ahead, drawn - written)
+            yield block
+
+    mux_film(film, watched(), 48_000, "stereo", tmp_path / f"scored{container_for(film)}", progress=reach)
+    assert drawn == pytest.approx(30) and ahead < 2.5  # a block of a second, and the encoder's own
