@@ -120,13 +120,15 @@ def paired_similarity(features: Features, others: Features) -> Features:
     """Cosine of paired features `[n, D]`, of sound and picture for instance; one value a pair, `[n]`."""
     _check_pairs(features, others)
     norms = np.linalg.norm(features, axis=1) * np.linalg.norm(others, axis=1)
-    return np.divide((features * others).sum(axis=1), norms, out=np.full(len(norms), np.nan), where=norms > 0)
+    similarity: Features = np.full(len(norms), np.nan)
+    np.divide((features * others).sum(axis=1), norms, out=similarity, where=norms > 0)
+    return similarity
 
 
 def _spread(features: Features) -> Features:
     """A with A'A = the covariance: `[min(n, D), D]`, so that the products below stay small."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    return np.asarray(np.linalg.qr(centred, mode="r")) if len(centred) > centred.shape[1] else np.asarray(centred)
 
 
 def _squared_distances(one: Features, other: Features) -> Features:
@@ -134,11 +136,11 @@ def _squared_distances(one: Features, other: Features) -> Features:
     squares = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1) - 2 * one @ other.T
     if one is other:
         np.fill_diagonal(squares, 0)
-    return np.maximum(squares, 0)
+    return np.asarray(np.maximum(squares, 0))
 
 
 def _kernel(squared: Features, bandwidth: float) -> Features:
-    return np.exp(-squared / (2 * bandwidth**2))
+    return np.asarray(np.exp(-squared / (2 * bandwidth**2)))
 
 
 def _log_softmax(logits: Features) -> Features:
