@@ -63,11 +63,8 @@ def measure_coherence(
         mean_over_pieces([track[minute] for track in tracks if minute < len(track)], seed) for minute in range(minutes)
     )
     silent = [float((levels < SILENCE_DB).mean()) for levels in levels_db]
-    return Coherence(
-        drift,
-        mean_over_pieces(silent, seed),
-        mean_over_pieces([float(collapses(levels)) for levels in levels_db], seed),
-    )
+    collapsed = [float(collapses(levels)) for levels in levels_db]
+    return Coherence(drift, mean_over_pieces(silent, seed), mean_over_pieces(collapsed, seed))
 
 
 def style_drift(
@@ -116,7 +113,7 @@ def second_levels_db(path: Path) -> NDArray[np.float64]:
         InputError: if it cannot be read as sound.
     """
     powers = [float(np.square(second, dtype=np.float64).mean()) for second in _seconds(path)]
-    return 10 * np.log10(np.maximum(np.array(powers), 1e-12))
+    return np.asarray(10 * np.log10(np.maximum(np.array(powers), 1e-12)))
 
 
 def _seconds(path: Path) -> Iterator[NDArray[np.float32]]:

@@ -80,12 +80,17 @@ def compare_systems(
         truth = _read(embedder.reference, embedder, reference, reference, cache, progress)
         for system, folder in {REFERENCE: reference, **systems}.items():
             if isinstance(truth, Missing):
-                cells += _missing(embedder, system, truth)
+                command = embedder.command(folder, reference) if truth.command else ""
+                cells += _missing(embedder, system, Missing(truth.reason, command))
                 continue
             heard = system == REFERENCE and embedder.kind != "paired"
             music = truth if heard else _read(embedder.features, embedder, folder, reference, cache, progress)
             if isinstance(music, Missing):
                 cells += _missing(embedder, system, music)
+                continue
+            if music.values.shape[1] != truth.values.shape[1]:
+                widths = f"{music.values.shape[1]} and {truth.values.shape[1]}"
+                cells += _missing(embedder, system, Missing(f"features of two networks: {widths} wide"))
                 continue
             if progress is not None:
                 progress(f"{embedder.name}: measuring {system}")

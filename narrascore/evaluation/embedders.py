@@ -151,8 +151,8 @@ class LogMelStatistics(SoundEmbedder):
 
 
 class ScoreStatistics(ClipEmbedder):
-    """What the notes say, `[24]`: twelve pitch classes by how long they sound, sounding pitches and drum beats, and mean
-    and spread over time of dynamics, onsets, tempo, mode and register.
+    """What the notes say, `[24]`: twelve pitch classes by how long they sound, sounding pitches and drum beats, and the
+    mean and spread over time of dynamics, onsets, tempo, mode and register.
 
     Each is divided by about its range, so that no unit outweighs the others: levels by 15, onsets by 10 a second, tempo
     by 100 a minute, register by an octave, sounding pitches by 4 and drum beats by 10 a second.

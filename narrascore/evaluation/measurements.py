@@ -1,4 +1,4 @@
-"""What a comparison of systems comes to: cells that say how they were measured or why they were not, and their table."""
+"""What a comparison of systems comes to: cells that say how they were measured or why they were not, and a table."""
 
 from __future__ import annotations
 
