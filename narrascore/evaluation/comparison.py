@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,24 @@ from narrascore.evaluation.measurements import Missing as Missing
 DRAWS = 100
 HALVINGS = 20
 
-SetMetric = Callable[[Features, Features], float]
-SETS: dict[str, tuple[SetMetric, int]] = {
-    "FD": (frechet_distance, 2),
-    "FD-infinity": (frechet_infinity, 8),
-    "KAD": (kernel_distance, 2),
-    "density": (lambda music, reference: density_coverage(music, reference)[0], NEIGHBOURS + 1),
-    "coverage": (lambda music, reference: density_coverage(music, reference)[1], NEIGHBOURS + 1),
+
+class SetMetric(NamedTuple):
+    """A metric of two sets `[n, D]` and `[m, D]`, how many clips both must have, and its lowest and highest value."""
+
+    measure: Callable[[Features, Features], float]
+    least: int
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+
+SETS = {
+    "FD": SetMetric(frechet_distance, 2, lowest=0),
+    "FD-infinity": SetMetric(frechet_infinity, 8),
+    "KAD": SetMetric(kernel_distance, 2),
+    "density": SetMetric(lambda music, reference: density_coverage(music, reference)[0], NEIGHBOURS + 1, lowest=0),
+    "coverage": SetMetric(lambda music, reference: density_coverage(music, reference)[1], NEIGHBOURS + 1, 0, 1),
 }
-"""Metrics between two sets, and how many clips each of them must have at least."""
+"""Metrics between two sets."""
 PAIRS = {"logits": ("KLD", class_divergence), "paired": ("similarity", paired_similarity)}
 """Metrics of pairs of clips, by the kind of features."""
 
@@ -57,6 +67,7 @@ def compare_systems(
     *,
     seed: int = 0,
     draws: int = DRAWS,
+    commands: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ComparisonReport:
     """Measure folders of generated music against a folder of real music.
@@ -68,6 +79,7 @@ def compare_systems(
         cache: of features; may be shared between comparisons.
         seed: of resampling, halving and extrapolation.
         draws: of the bootstrap.
+        commands: system -> what makes its folder, for the dashes of a system whose folder is not there.
         progress: told what is being heard and counted.
 
     Raises:
@@ -82,6 +94,11 @@ def compare_systems(
             if isinstance(truth, Missing):
                 command = embedder.command(folder, reference) if truth.command else ""
                 cells += _missing(embedder, system, Missing(truth.reason, command))
+                continue
+            if not folder.is_dir():
+                cells += _missing(
+                    embedder, system, Missing(f"{folder}: no such folder", (commands or {}).get(system, ""))
+                )
                 continue
             heard = system == REFERENCE and embedder.kind != "paired"
             music = truth if heard else _read(embedder.features, embedder, folder, reference, cache, progress)
@@ -114,7 +131,8 @@ def _read(
     try:
         return read(folder, cache, progress)
     except ModelUnavailableError as error:
-        return Missing(str(error), embedder.command(folder, reference))
+        command = embedder.command(folder, reference)
+        return Missing(str(error).partition("; ")[0], command)  # the rest is the way out, which the command is already
     except InputError as error:
         return Missing(str(error))
 
@@ -123,56 +141,57 @@ def _measure_sets(
     embedder: Embedder, system: str, music: FeatureSet, truth: FeatureSet, seed: int, draws: int
 ) -> list[Measurement]:
     cells = []
-    for metric, (measure, least) in SETS.items():
+    for name, metric in SETS.items():
         result: Estimate | Missing
         reference_n = len(truth.values)
         if system == REFERENCE:
-            result = _floor(measure, truth, least, seed)
+            result = _floor(metric, truth, seed)
             reference_n -= result.n if isinstance(result, Estimate) else 0
-        elif min(len(music.values), len(truth.values)) < least:
-            result = Missing(f"{least} clips a side are needed: got {len(music.values)} and {len(truth.values)}")
+        elif min(len(music.values), len(truth.values)) < metric.least:
+            result = Missing(f"{metric.least} clips a side are needed: got {len(music.values)} and {len(truth.values)}")
         else:
-            result = _with_interval(measure, music, truth, least, seed, draws)
-        cells.append(_cell(embedder, system, metric, result, reference_n, music.values.shape[1]))
+            result = _with_interval(metric, music, truth, seed, draws)
+        cells.append(_cell(embedder, system, name, result, reference_n, music.values.shape[1]))
     return cells
 
 
-def _with_interval(
-    measure: SetMetric, music: FeatureSet, truth: FeatureSet, least: int, seed: int, draws: int
-) -> Estimate:
+def _with_interval(metric: SetMetric, music: FeatureSet, truth: FeatureSet, seed: int, draws: int) -> Estimate:
     """The value, and the spread of the bootstrap around it.
 
     Draws with replacement hold clips twice, which by itself moves every one of these metrics, so what is taken
     from them is how far they scatter about their own mean, not where they lie.
     """
-    value, rng = measure(music.values, truth.values), np.random.default_rng(seed)
+    value, rng = metric.measure(music.values, truth.values), np.random.default_rng(seed)
     ours, theirs = music.rows_of(), truth.rows_of()
     if min(len(ours), len(theirs)) < 2:
         return Estimate(value, math.nan, math.nan, len(music.values))
     drawn = []
     for _ in range(draws):
         one, other = music.values[_resampled(ours, rng)], truth.values[_resampled(theirs, rng)]
-        if min(len(one), len(other)) >= least:
-            drawn.append(measure(one, other))
-    low, high = np.nanpercentile(np.array(drawn) - np.nanmean(drawn), (2.5, 97.5)) if drawn else (math.nan, math.nan)
-    return Estimate(value, float(value + low), float(value + high), len(music.values))
+        if min(len(one), len(other)) >= metric.least:
+            drawn.append(metric.measure(one, other))
+    known = np.array([draw for draw in drawn if math.isfinite(draw)])
+    if len(known) < 2:
+        return Estimate(value, math.nan, math.nan, len(music.values))
+    ends = np.clip(value + np.percentile(known - known.mean(), (2.5, 97.5)), metric.lowest, metric.highest)
+    return Estimate(value, float(ends[0]), float(ends[1]), len(music.values))
 
 
-def _floor(measure: SetMetric, truth: FeatureSet, least: int, seed: int) -> Estimate | Missing:
+def _floor(metric: SetMetric, truth: FeatureSet, seed: int) -> Estimate | Missing:
     """The metric between random halves of the reference: the mean of the halvings, and where 95 % of them lie."""
     pieces, rng = truth.rows_of(), np.random.default_rng(seed)
-    if len(pieces) < 2 or len(truth.values) < 2 * least:
-        return Missing(f"halves of {least} clips and of different pieces are needed: got {len(truth.values)} clips of "
-                       f"{len(pieces)} pieces")  # fmt: skip
+    if len(pieces) < 2 or len(truth.values) < 2 * metric.least:
+        have = f"{len(truth.values)} clips of {len(pieces)} pieces"
+        return Missing(f"halves of {metric.least} clips and of different pieces are needed: got {have}")
     values, sizes = [], []
     for _ in range(HALVINGS):
         order = rng.permutation(len(pieces))
         one, other = (np.concatenate([pieces[i] for i in half]) for half in np.array_split(order, 2))
-        if min(len(one), len(other)) >= least:
-            values.append(measure(truth.values[one], truth.values[other]))
+        if min(len(one), len(other)) >= metric.least:
+            values.append(metric.measure(truth.values[one], truth.values[other]))
             sizes.append(len(one))
     if not values:
-        return Missing(f"no halving of the pieces leaves {least} clips on both sides")
+        return Missing(f"no halving of the pieces leaves {metric.least} clips on both sides")
     low, high = np.percentile(values, (2.5, 97.5))
     return Estimate(float(np.mean(values)), float(low), float(high), round(float(np.mean(sizes))))
 

@@ -38,20 +38,27 @@ class PretrainedEmbedder(SoundEmbedder):
 
     Args:
         weights: a folder or an id on the hub.
+        revision: branch, tag or commit of an id.
         offline: open no socket; weights that are not on this machine are an error once they are needed.
         device: of the model.
         window_seconds: of a clip.
     """
 
     def __init__(
-        self, weights: str | Path, *, offline: bool = True, device: str = "cpu", window_seconds: float = CLIP_SECONDS
+        self,
+        weights: str | Path,
+        *,
+        revision: str | None = None,
+        offline: bool = True,
+        device: str = "cpu",
+        window_seconds: float = CLIP_SECONDS,
     ) -> None:
         super().__init__(window_seconds)
-        self.weights, self.offline, self.device = str(weights), offline, device
+        self.weights, self.revision, self.offline, self.device = str(weights), revision, offline, device
 
     @cached_property
     def folder(self) -> Path:
-        return find_checkpoint(self.weights, offline=self.offline)
+        return find_checkpoint(self.weights, revision=self.revision, offline=self.offline)
 
     @cached_property
     def model(self) -> Any:
@@ -66,7 +73,9 @@ class PretrainedEmbedder(SoundEmbedder):
             raise _not_a(self.name, self.weights, error) from error
 
     def command(self, folder: Path, reference: Path) -> str:
-        return f"narrascore download {self.weights}"
+        if self.revision is None:
+            return f"narrascore download {self.weights}"
+        return f"hf download {self.weights} --revision {self.revision} --include '*.json' '*.safetensors'"
 
     def describe(self) -> dict[str, object]:
         marks = [fingerprint(path) for path in sorted(self.folder.glob("*.safetensors"))]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from narrascore.evaluation.intervals import NOTHING, Estimate
 from narrascore.evaluation.tables import DASH, Table
 
 REFERENCE = "reference against reference"
+READING = (
+    "FD, FD-infinity and KAD: less is closer. Value and 95 % of what resampling whole pieces moves it by, where there "
+    f"are several. {REFERENCE.capitalize()}: random halves, so no music can be asked to lie closer at that number of "
+    "clips; for pairs, the reference's own. *: fewer clips than 2 D, so mostly bias: read FD-infinity and KAD."
+)
+"""Stands under every table."""
 
 
 @dataclass(frozen=True)
@@ -90,35 +97,45 @@ class ComparisonReport:
 
 
 def _shown(cell: Measurement) -> str:
-    return DASH if isinstance(cell.result, Missing) else f"{cell.result:.3f}" + ("*" if cell.too_few else "")
+    if isinstance(cell.result, Missing):
+        return DASH
+    has_interval = math.isfinite(cell.result.low)
+    return (f"{cell.result:.3f}" if has_interval else f"{cell.result.value:.3f}") + ("*" if cell.too_few else "")
 
 
 def _note(report: ComparisonReport) -> str:
     """Under the table: how to read it, what each backend looked at, and what would fill each dash."""
-    measured: dict[str, str] = {}
-    sizes: dict[str, str] = {}
-    wanted: dict[str, None] = {}
+    backends: dict[str, str] = {}
+    sizes: list[str] = []
     for cell in report.measurements:
         if isinstance(cell.result, Missing):
-            fill = f" (to fill: `{cell.result.command}`)" if cell.result.command else ""
-            wanted[f"{cell.system}, {cell.backend}: {cell.result.reason}{fill}"] = None
             continue
-        measured[cell.backend] = (
-            f"{cell.backend} at {cell.sample_rate_hz} Hz in clips of {cell.window_seconds:g} s, D = {cell.dimension}"
-        )
+        listened = f"at {cell.sample_rate_hz} Hz in clips of {cell.window_seconds:g} s, D = {cell.dimension}"
+        backends[cell.backend] = f"{cell.backend} {listened}"
         if cell.metric == "FD":
-            sizes[f"{cell.system}, {cell.backend}"] = f"{cell.result.n} and {cell.reference_n}"
-    parts = [
-        "FD, FD-infinity and KAD: less is closer. Value and 95 % of what resampling whole pieces moves it by. "
-        f"{REFERENCE.capitalize()}: random halves, so no music can be asked to lie closer at that number of clips; for "
-        "pairs, the reference's own. *: fewer clips than 2 D, so mostly bias: read FD-infinity and KAD.",
-        "Backends: " + "; ".join(measured.values()) + "." if measured else "",
-        "Clips and clips of the reference: " + "; ".join(f"{who}: {n}" for who, n in sizes.items()) + "."
-        if sizes
-        else "",
-        "Dashes: " + "; ".join(wanted) + "." if wanted else "",
-    ]
-    return " ".join(part for part in parts if part)
+            sizes.append(f"{cell.system}, {cell.backend}: {cell.result.n} and {cell.reference_n}")
+    parts = [READING]
+    parts += [f"Backends: {'; '.join(backends.values())}."] if backends else []
+    parts += [f"Clips, and clips of the reference: {'; '.join(sizes)}."] if sizes else []
+    dashes = _dashes(report)
+    parts += [f"Dashes: {'; '.join(dashes)}."] if dashes else []
+    return " ".join(parts)
+
+
+def _dashes(report: ComparisonReport) -> list[str]:
+    """What one command would fill stands together, and so does what is missing for one reason."""
+    groups: dict[str, list[Measurement]] = {}
+    for cell in report.measurements:
+        if isinstance(cell.result, Missing):
+            way = f"`{cell.result.command}` fills them" if cell.result.command else cell.result.reason
+            groups.setdefault(way, []).append(cell)
+    lines = []
+    for way, cells in groups.items():
+        systems = list(dict.fromkeys(cell.system for cell in cells))
+        backends = list(dict.fromkeys(cell.backend for cell in cells))
+        whose = "" if systems == report.systems else f" of {', '.join(systems)}"
+        lines.append(f"{', '.join(backends)}{whose}: {way}")
+    return lines
 
 
 def _record(cell: Measurement) -> dict[str, object]:

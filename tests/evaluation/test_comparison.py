@@ -121,7 +121,8 @@ def test_a_system_like_the_reference_lies_at_its_floor_and_another_far_above(tmp
         "absent": tmp_path / "absent",
     }
     embedder = LogMelStatistics(window_seconds=1.0)
-    report = compare_systems(systems, reference, [embedder], tmp_path / "cache", draws=20)
+    make = {"absent": "peer --films films --to absent"}
+    report = compare_systems(systems, reference, [embedder], tmp_path / "cache", draws=20, commands=make)
     assert report.systems == [REFERENCE, *systems]
     for metric in ("FD", "KAD"):
         floor, like, other = (report.at(name, metric, "log-mel").result for name in (REFERENCE, "like", "other"))
@@ -134,10 +135,10 @@ def test_a_system_like_the_reference_lies_at_its_floor_and_another_far_above(tmp
     assert (cell.result.n, cell.reference_n, cell.dimension, cell.sample_rate_hz) == (32, 32, 128, 16_000)
     assert cell.too_few and "*" in report.table().to_markdown()
     dash = report.at("absent", "FD", "log-mel").result
-    assert isinstance(dash, Missing) and "no such folder" in dash.reason
+    assert isinstance(dash, Missing) and "no such folder" in dash.reason and dash.command == make["absent"]
     records = report.records()
     assert len(records) == 4 * 5 and len({tuple(record) for record in records}) == 1
-    again = compare_systems(systems, reference, [embedder], tmp_path / "cache", draws=20)
+    again = compare_systems(systems, reference, [embedder], tmp_path / "cache", draws=20, commands=make)
     assert again.records() == records
 
 
