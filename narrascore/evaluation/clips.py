@@ -24,6 +24,8 @@ from narrascore.media.song import read_song
 from narrascore.synthesis.score_codes import CODEBOOKS, FRAME_RATE_HZ
 
 CLIP_SECONDS = 10.0
+SHORTEST_SECONDS = 0.5
+"""Of a piece; the listening models take nothing much shorter."""
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".w64")
 CODE_SUFFIXES = (".safetensors",)
 
@@ -63,11 +65,11 @@ def sound_clips(path: Path, sample_rate_hz: int, clip_seconds: float = CLIP_SECO
     """The clips of a sound file, mono, `[N]` each, one held at a time.
 
     Raises:
-        InputError: if the file cannot be read as sound.
+        InputError: if the file cannot be read as sound, or is too short to listen to.
     """
     samples = round(clip_seconds * sample_rate_hz)
-    held, waiting, given = np.zeros(0, np.float32), 0, 0
     blocks: list[Sound] = []
+    waiting, given = 0, 0
     for block in read_song(path, sample_rate_hz, 1):
         blocks.append(block[0])
         waiting += block.shape[1]
@@ -79,7 +81,9 @@ def sound_clips(path: Path, sample_rate_hz: int, clip_seconds: float = CLIP_SECO
             yield held[start : start + samples]
         blocks = [held[len(held) // samples * samples :]]
         waiting = len(blocks[0])
-    if blocks and waiting > 0 and (2 * waiting >= samples or given == 0):
+    if given == 0 and waiting < SHORTEST_SECONDS * sample_rate_hz:
+        raise InputError(f"{path.name}: shorter than {SHORTEST_SECONDS} s, too short to be measured; leave it out")
+    if given == 0 or 2 * waiting >= samples:
         yield np.concatenate(blocks)
 
 

@@ -58,6 +58,9 @@ def test_clips_are_whole_and_a_short_rest_is_left_out(tmp_path: Path) -> None:
     assert np.abs(np.concatenate(clips) - sound[: 2 * RATE]).max() < 1e-6
     assert [len(clip) for clip in sound_clips(tmp_path / "a.flac", RATE, 1.5)] == [1.5 * RATE, 0.9 * RATE]
     assert [len(clip) for clip in sound_clips(tmp_path / "a.flac", RATE, 60.0)] == [len(sound)]
+    soundfile.write(tmp_path / "b.wav", sound[: RATE // 4], RATE)
+    with pytest.raises(InputError, match="too short"):
+        list(sound_clips(tmp_path / "b.wav", RATE))
 
 
 def test_a_folder_s_pieces_have_names_without_suffix_and_only_once(tmp_path: Path) -> None:
