@@ -22,10 +22,14 @@ class PacketClock:
 
     times in the file   0 40 80 120 | 0 40 80
     times given back    0 40 80 120 160 200 240
+
+    Attributes:
+        jumps: how often it started again.
+        slips: packets without any time, or a little before their predecessor.
     """
 
     def __init__(self) -> None:
-        self.jumps = 0
+        self.jumps, self.slips = 0, 0
         self._shift = 0
         self._last: int | None = None
         self._step = 1
@@ -34,6 +38,7 @@ class PacketClock:
         """Rewrite `pts` and `dts` of the next packet in place; `pts` moves only where the clock starts again."""
         pts, dts = packet.pts, packet.dts
         if dts is None:
+            self.slips += pts is None
             dts = self._guess(pts)
         else:
             dts += self._shift
@@ -45,6 +50,7 @@ class PacketClock:
                 self._shift += step
                 dts += step
             else:
+                self.slips += 1
                 dts = self._last + 1
         if (packet.duration or 0) > 0:
             self._step = packet.duration or 1

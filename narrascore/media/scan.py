@@ -13,6 +13,8 @@ from av.video.frame import VideoFrame
 from narrascore.errors import InputError
 from narrascore.media.clock import PacketClock
 from narrascore.media.opening import codec_of, decoder_options
+from narrascore.media.packets import read_packets
+from narrascore.media.watchdog import beat
 
 
 @dataclass
@@ -24,19 +26,28 @@ class Scan:
     last_end: Fraction
     packets: int
     jumps: int
+    slips: int
     untimed: bool
     unordered: bool
     broken: str
     first: VideoFrame
 
 
-def choose_picture(container: Any, name: str) -> Any:
-    """The default video stream, never a cover."""
+def choose_picture(container: Any, name: str, *, needed: bool = True) -> Any:
+    """The default video stream, never a cover; None where there is none and none is needed.
+
+    Raises:
+        InputError: if one is needed, or cannot be decoded.
+    """
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
     pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not pictures:
+        if not needed:
+            return None
         what = "sound only" if container.streams.audio else "no moving picture"
-        raise InputError(f"{name}: {what}; the music follows a picture, so give a film that has one")
+        raise InputError(
+            f"{name}: {what}; the music follows a picture, so give a film that has one, or a curve of your own"
+        )
     stream = next((stream for stream in pictures if stream.disposition & Disposition.default), pictures[0])
     if stream.codec_context is None:
         raise InputError(f"{name}: the picture's codec ({stream.codec_tag!r}) has no decoder here; convert it first")
@@ -58,6 +69,7 @@ def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Sca
     start, packets, untimed, first, broken, last_end = 0, 0, False, None, "", Fraction(0)
     try:
         for packet in container.demux():
+            beat()
             if packet.dts is None and packet.pts is None and packet.size == 0:
                 continue  # the demuxer's end mark
             if packet.stream_index != stream.index:
@@ -85,7 +97,28 @@ def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Sca
     if duration <= 0:
         duration = max(1, round(1 / ((stream.average_rate or 25) * base)))
     stop = (pts + duration) * base
-    return Scan(start * base, stop, max(last_end, stop), packets, clock.jumps, untimed, unordered, broken, first)
+    return Scan(
+        start * base, stop, max(last_end, stop), packets, clock.jumps, clock.slips, untimed, unordered, broken, first
+    )
+
+
+def scan_sound(container: Any, name: str) -> tuple[Fraction, Fraction]:
+    """(start, duration) of the first sound track, in seconds; what a codec needs before time zero is not counted.
+
+    Raises:
+        InputError: if there is none, or it is empty.
+    """
+    if not container.streams.audio:
+        raise InputError(f"{name}: neither picture nor sound; give a film, or a sound file and a curve of your own")
+    stream = container.streams.audio[0]
+    starts, stop = [], Fraction(0)
+    for packet in read_packets(container, stream):
+        begins = packet.pts * packet.time_base
+        starts = starts or [max(begins, Fraction(0))]
+        stop = max(stop, begins + (packet.duration or 0) * packet.time_base)
+    if not starts or stop <= starts[0]:
+        raise InputError(f"{name}: no sound in it can be read; the file is damaged")
+    return starts[0], stop - starts[0]
 
 
 def _decode_one(packet: Any, stream: Any = None) -> VideoFrame | None:
