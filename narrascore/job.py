@@ -19,7 +19,7 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError, InterruptedJobError, UsageError
 from narrascore.files import array_digest, digest, fingerprint, replace_folder, write_text
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
-from narrascore.media.film import Film
+from narrascore.media.film import STILL_SECONDS, Film
 from narrascore.media.mux import container_for
 from narrascore.page import write_page
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
@@ -52,6 +52,8 @@ class ScoreOptions:
         audio: by default `mix` where the film has sound, `replace` where it has none.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
+        clip_curve: bring its values into [-1, 1] instead of refusing them.
+        still_seconds: how long a single picture is shown.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
@@ -62,6 +64,8 @@ class ScoreOptions:
     audio: AudioMode | None = None
     prompt: str = ""
     curve_path: Path | None = None
+    clip_curve: bool = False
+    still_seconds: float = STILL_SECONDS
     curve_gain: float = 1.0
     curve_offset: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
@@ -112,7 +116,8 @@ def score_film(
     options = options or ScoreOptions()
     if options.audio is not None and options.audio not in AUDIO_MODES:
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
-    film = Film.open(film_path)
+    # A curve of the user's own can stand in for the picture.
+    film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
     folder, scored = find_folder(film.path, film.identity(), options.output)
     audio = _choose_audio(film, options.audio)
     try:
@@ -133,6 +138,10 @@ def score_film(
 
 
 def _choose_audio(film: Film, asked: AudioMode | None) -> AudioMode:
+    if not film.has_picture:
+        if asked not in (None, "music-only"):
+            raise UsageError(f"{film.name}: no picture, so there is no film to write; choose --audio music-only")
+        return "music-only"
     if asked == "mix" and not film.audio_tracks:
         film.warn("the film has no sound of its own to mix with: the music stands alone")
         return "replace"
@@ -187,12 +196,16 @@ class _Job:
         """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
         path, given = self.folder / "curve.csv", self.options.curve_path
         gain, offset = self.options.curve_gain, self.options.curve_offset
+        clip, duration = self.options.clip_curve, float(self.film.duration_seconds)
         asked = digest([self.film_key, fingerprint(given) if given else None, gain, offset])
 
         def make() -> str:
-            curve = AffectCurve.from_csv(given) if given else self.pipeline.read_affect(self.reading)
+            if given:
+                curve = AffectCurve.from_csv(given, clip=clip, duration_seconds=duration)
+            else:
+                curve = self.pipeline.read_affect(self.reading)
             curve = curve.adjust(gain, offset)
-            return curve.resample(curve.rate_hz, float(self.film.duration_seconds)).to_csv()
+            return curve.resample(curve.rate_hz, duration).to_csv()
 
         self._settle(path, "file" if given else "eye", asked, [self.read_key, self.parts["probe"]], make)
         return AffectCurve.from_csv(path)

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from narrascore.errors import UsageError
 from narrascore.files import digest
 from narrascore.media.child import in_child
 from narrascore.media.frames import Frame as Frame
@@ -97,11 +98,13 @@ class Film:
 
         Raises:
             InputError: if there is no file, no picture, or none that can be decoded.
-            ValueError: if `still_seconds` makes no sense.
+            UsageError: if `still_seconds` makes no sense.
         """
         path = require_regular_file(path)
         if not 0 < still_seconds <= MAX_STILL_SECONDS:
-            raise ValueError(f"still_seconds must be in (0, {MAX_STILL_SECONDS:g}]: got {still_seconds}")
+            raise UsageError(
+                f"still_seconds must be in (0, {MAX_STILL_SECONDS:g}]: got {still_seconds}; the default is 5"
+            )
         arguments = {
             "path": str(path), "max_pixels": max_pixels, "still_seconds": str(Fraction(still_seconds)),
             "needs_picture": needs_picture,
@@ -165,8 +168,9 @@ class Film:
 
     @property
     def key(self) -> str:
-        """The film's identity as one word: the same for the same bytes, wherever they lie."""
-        return digest({name: value for name, value in self.identity().items() if name != "name"})
+        """The film's identity as one word: the same for the same bytes, and stills shown as long, wherever they lie."""
+        shown = {"shown_seconds": str(self.duration_seconds)} if self.still else {}
+        return digest({name: value for name, value in self.identity().items() if name != "name"} | shown)
 
     def warn(self, line: str) -> None:
         """Note an oddity once; the same words with other numbers replace the earlier ones."""

@@ -39,7 +39,7 @@ def probe_film(path: Path, max_pixels: int, still_seconds: Fraction, *, needs_pi
     formats = PICTURE_FORMATS if needs_picture else READABLE_FORMATS
     with open_container(path, max_pixels=max_pixels, formats=formats) as container:
         tracks, warnings = _audio_tracks(container)
-        stream = choose_picture(container, name, needed=needs_picture)
+        stream = choose_picture(container, name, max_pixels, needed=needs_picture)
         if stream is None:
             start, duration = scan_sound(container, name)
             return _without_picture(path, start, _believable(duration, name), tracks, warnings)

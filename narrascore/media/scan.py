@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -33,7 +34,7 @@ class Scan:
     first: VideoFrame
 
 
-def choose_picture(container: Any, name: str, *, needed: bool = True) -> Any:
+def choose_picture(container: Any, name: str, max_pixels: int, *, needed: bool = True) -> Any:
     """The default video stream, never a cover; None where there is none and none is needed.
 
     Raises:
@@ -52,7 +53,10 @@ def choose_picture(container: Any, name: str, *, needed: bool = True) -> Any:
     if stream.codec_context is None:
         raise InputError(f"{name}: the picture's codec ({stream.codec_tag!r}) has no decoder here; convert it first")
     if not stream.width or not stream.height:
-        raise InputError(f"{name}: the picture has no size, so the file is damaged or cut short; repair it first")
+        raise InputError(
+            f"{name}: the picture has no size that can be read, so it is damaged, or above the limit of {max_pixels} "
+            "pixels; repair it or scale it down first"
+        )
     return stream
 
 
@@ -96,10 +100,22 @@ def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Sca
         duration = pts - shown[0][0]
     if duration <= 0:
         duration = max(1, round(1 / ((stream.average_rate or 25) * base)))
-    stop = (pts + duration) * base
+    stop = min(pts + duration, _stated_stop(container, stream, after=pts)) * base
     return Scan(
         start * base, stop, max(last_end, stop), packets, clock.jumps, clock.slips, untimed, unordered, broken, first
     )
+
+
+def _stated_stop(container: Any, stream: Any, *, after: int) -> int | float:
+    """Where an MP4 says that its last picture ends, if that is later than it begins; else infinity.
+
+    MP4 keeps the steps between decoding times. With reordered pictures at a variable rate, the last picture shown has
+    the step of another one, and only the edit list knows its end.
+    """
+    if not container.format.name.startswith("mov") or stream.duration is None:
+        return math.inf
+    stop = int((stream.start_time or 0) + stream.duration)
+    return stop if stop > after else math.inf
 
 
 def scan_sound(container: Any, name: str) -> tuple[Fraction, Fraction]:
