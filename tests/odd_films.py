@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from narrascore.media.samples import to_frame
 from tests.media.films import Track, make_film, number_image, tone
 
-PNG = {"codec": "png", "format": "image2", "container_options": {"update": "1"}}
+PNG: dict[str, Any] = {"codec": "png", "format": "image2", "container_options": {"update": "1"}}
 
 
 def cut(path: Path, share: float) -> Path:
@@ -40,7 +40,7 @@ def broken_in_the_middle(path: Path, share: float) -> Path:
 
 
 def sound_only(path: Path, codec: str = "aac", seconds: float = 1.0) -> Path:
-    with av.open(str(path), "w") as sink:
+    with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as sink:
         stream: Any = sink.add_stream(codec, rate=48_000, layout="stereo")
         samples = tone(seconds)
         for first in range(0, samples.shape[1], 1024):
@@ -108,7 +108,7 @@ def two_pictures(path: Path) -> Path:
 
 
 def with_cover(path: Path) -> Path:
-    art = make_film(path.with_name("art.png"), seconds=0.04, size=(8, 8), **PNG)  # type: ignore[arg-type]
+    art = make_film(path.with_name("art.png"), seconds=0.04, size=(8, 8), **PNG)
     return make_film(path, seconds=1, cover=art.read_bytes())
 
 

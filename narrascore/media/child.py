@@ -141,7 +141,7 @@ class _Child:
         if line["dtype"] not in DTYPES or min(shape) < 0 or np.prod(shape, dtype=float) * 4 > ARRAY_BYTES:
             raise ValueError(line)
         array = np.empty(shape, line["dtype"])
-        flat = memoryview(array.reshape(-1).view(np.uint8))
+        flat = array.reshape(-1).view(np.uint8).data
         if self.answers.readinto(flat) != len(flat):  # type: ignore[attr-defined]
             raise EOFError
         return array

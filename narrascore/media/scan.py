@@ -51,7 +51,7 @@ def choose_picture(container: Any, name: str, max_pixels: int, *, needed: bool =
         )
     stream = next((stream for stream in pictures if stream.disposition & Disposition.default), pictures[0])
     if stream.codec_context is None:
-        raise InputError(f"{name}: the picture's codec ({stream.codec_tag!r}) has no decoder here; convert it first")
+        raise InputError(f"{name}: the picture's codec has no decoder here; convert it to H.264 first")
     if not stream.width or not stream.height:
         raise InputError(
             f"{name}: the picture has no size that can be read, so it is damaged, or above the limit of {max_pixels} "
@@ -127,7 +127,8 @@ def scan_sound(container: Any, name: str) -> tuple[Fraction, Fraction]:
     if not container.streams.audio:
         raise InputError(f"{name}: neither picture nor sound; give a film, or a sound file and a curve of your own")
     stream = container.streams.audio[0]
-    starts, stop = [], Fraction(0)
+    starts: list[Fraction] = []
+    stop = Fraction(0)
     for packet in read_packets(container, stream):
         begins = packet.pts * packet.time_base
         starts = starts or [max(begins, Fraction(0))]
