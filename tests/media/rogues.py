@@ -91,9 +91,3 @@ def linger() -> Iterator[Message]:
     """At work for long, and with no word from it."""
     yield {"pid": os.getpid()}, None
     time.sleep(600)
-
-
-def pour(count: int, size: int) -> Iterator[Message]:
-    array = np.zeros(size, np.uint8)
-    for _ in range(count):
-        yield {}, array
