@@ -16,6 +16,8 @@ from narrascore.errors import InputError
 
 CSV_COLUMNS = ("time_seconds", "valence", "arousal")
 MAX_CSV_BYTES = 32 * 2**20
+MAX_HELD_SECONDS = 2.0
+"""A table's last values are held for this long without a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ class AffectCurve:
         return out.getvalue()
 
     @classmethod
-    def from_csv(cls, path: str | Path, *, clip: bool = False) -> AffectCurve:
+    def from_csv(cls, path: str | Path, *, clip: bool = False, duration_seconds: float = 0.0) -> AffectCurve:
         """Read a curve from a table with the columns `time_seconds,valence,arousal`, at any rising times.
 
         Uneven times are read linearly onto a grid of 1 Hz, or finer where the table's smallest step is a whole
@@ -107,6 +109,8 @@ class AffectCurve:
         Args:
             path: the table.
             clip: bring values outside [-1, 1] to the nearest end instead of refusing them.
+            duration_seconds: of the film; a table that ends more than `MAX_HELD_SECONDS` and one of its own steps
+                before that is refused. One row alone stands for the whole film.
 
         Raises:
             InputError: with the number of the line that cannot be used.
@@ -129,12 +133,17 @@ class AffectCurve:
             if not clip and max(abs(valence), abs(arousal)) > 1:
                 raise InputError(
                     f"curve {path.name}, line {line}: valence and arousal lie in [-1, 1], got {valence:g} and "
-                    f"{arousal:g}; ask for clipping if that is meant"
+                    f"{arousal:g}; ask for clipping if that is meant (--clip-curve)"
                 )
             times.append(time)
             values.append((valence, arousal))
         if not times:
             raise InputError(f"curve {path.name}: no rows; give a CSV with {','.join(CSV_COLUMNS)}")
+        if len(times) > 1 and times[-1] + (times[-1] - times[-2]) + MAX_HELD_SECONDS < duration_seconds:
+            raise InputError(
+                f"curve {path.name}, line {line}: the last time is {times[-1]:g} s and the film lasts "
+                f"{duration_seconds:g} s; add rows, or one at the end to hold its values"
+            )
         points = np.clip(np.array(values, dtype=np.float64), -1, 1)
         rate_hz = _grid_rate(times)
         grid = np.arange(math.floor(times[-1] * rate_hz + 1e-6) + 1) / rate_hz

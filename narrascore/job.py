@@ -72,7 +72,8 @@ def score_film(
     if options.part is not None and options.redo:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
     with _told_as_our_errors(Path(film_path)):
-        film = Film.open(film_path)
+        # A curve of the user's own can stand in for the picture.
+        film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
         folder, scored = find_folder(film.path, film.identity(), options.output)
         audio = _choose_audio(film, options)
         with locked(folder):
@@ -125,6 +126,10 @@ def _goes_on_with_force(run: Run) -> bool:
 
 
 def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
+    if not film.has_picture:
+        if options.audio not in (None, "music-only"):
+            raise UsageError(f"{film.name}: no picture, so there is no film to write; choose --audio music-only")
+        return "music-only"
     audio = options.audio or default_audio(film)
     if audio not in ("duck", "mix"):
         return audio

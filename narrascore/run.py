@@ -13,7 +13,7 @@ from typing import Any
 
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
-from narrascore.media.film import Film
+from narrascore.media.film import STILL_SECONDS, Film
 from narrascore.media.mix import Mix
 from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
@@ -36,6 +36,8 @@ class ScoreOptions:
         deliver: also write music and mix as WAV, and markers, into `deliver/`.
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
+        clip_curve: bring its values into [-1, 1] instead of refusing them.
+        still_seconds: how long a single picture is shown.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
@@ -52,6 +54,8 @@ class ScoreOptions:
     deliver: bool = False
     prompt: str = ""
     curve_path: Path | None = None
+    clip_curve: bool = False
+    still_seconds: float = STILL_SECONDS
     curve_gain: float = 1.0
     curve_offset: tuple[float, float] = (0.0, 0.0)
     seed: int = 0

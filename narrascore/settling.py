@@ -17,10 +17,15 @@ def settle_curve(run: Run) -> AffectCurve:
     gain, offset = run.options.curve_gain, run.options.curve_offset
     asked = digest([run.film_key, fingerprint(given) if given else None, gain, offset])
 
+    duration = float(run.film.duration_seconds)
+
     def make() -> str:
-        curve = AffectCurve.from_csv(given) if given else run.pipeline.read_affect(run.reading)
+        if given:
+            curve = AffectCurve.from_csv(given, clip=run.options.clip_curve, duration_seconds=duration)
+        else:
+            curve = run.pipeline.read_affect(run.reading)
         curve = curve.adjust(gain, offset)
-        return curve.resample(curve.rate_hz, float(run.film.duration_seconds)).to_csv()
+        return curve.resample(curve.rate_hz, duration).to_csv()
 
     _settle(run, path, "file" if given else "eye", asked, [run.read_key, run.parts["probe"]], make)
     return AffectCurve.from_csv(path)

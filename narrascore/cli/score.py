@@ -41,6 +41,8 @@ class ScoreSettings(SystemSettings):
     deliver: bool
     prompt: str | None
     curve: Path | None
+    clip_curve: bool
+    still_seconds: float
     curve_gain: float
     curve_offset: tuple[float, float]
     seed: int
@@ -140,6 +142,8 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         deliver=settings.deliver,
         prompt=settings.prompt or "",
         curve_path=settings.curve,
+        clip_curve=settings.clip_curve,
+        still_seconds=settings.still_seconds,
         curve_gain=settings.curve_gain,
         curve_offset=settings.curve_offset,
         seed=settings.seed,
@@ -228,6 +232,8 @@ def _parser() -> Parser:
     parser.add_argument("--deliver", action="store_true", help="also 48 kHz WAVs of music and mix, and markers")
     parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
+    parser.add_argument("--clip-curve", action="store_true", help="bring its values into [-1, 1], not refuse them")
+    parser.add_argument("--still-seconds", type=float, metavar="S", help="how long a picture is shown (default 5)")
     parser.add_argument("--curve-gain", type=float, metavar="G", help="stretch the curve about zero (default 1)")
     parser.add_argument(
         "--curve-offset", type=float, nargs=2, metavar=("V", "A"), help="shift valence and arousal (default 0 0)"

@@ -1,89 +1,30 @@
-"""Sound in blocks: the film's own, beside the picture's clock, and WAV files, exact to the sample."""
+"""Sound in blocks: WAV files, exact to the sample; `soundtrack.py` has the film's own."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import soundfile
 
 from narrascore.errors import InputError
-from narrascore.media.clock import PacketClock
-from narrascore.media.film import AudioTrack, Film
 from narrascore.media.loudness import Loudness as Loudness
 from narrascore.media.loudness import measure_loudness as measure_loudness
-from narrascore.media.opening import open_container
 from narrascore.media.output import check_space, replacing
 from narrascore.media.samples import (
     BLOCK_SAMPLES,
     SAMPLE_RATE_HZ,
     Block,
-    Resampler,
     channels_of,
-    exactly,
     resampled,
-    usual_layout,
 )
-from narrascore.windows import samples_of
-
-GAP_SECONDS = Fraction(1, 20)
-"""Sound that comes this far from its place is moved there; less is the rounding of a container's clock."""
+from narrascore.media.soundtrack import read_audio as read_audio
+from narrascore.media.soundtrack import sound_track as sound_track
 
 RF64_BYTES = 2**32 - 2**16
 """A WAV counts its bytes in 32 bits."""
-
-
-def read_audio(
-    film: Film,
-    track: int = 0,
-    *,
-    sample_rate_hz: int = SAMPLE_RATE_HZ,
-    layout: str | None = None,
-    block_samples: int = BLOCK_SAMPLES,
-) -> Iterator[Block]:
-    """Read one of the film's sound tracks from the picture's first frame to its last.
-
-    Sound before the picture is cut, sound that starts late or has a hole gets silence, sound that runs on is cut.
-
-    Args:
-        film: an opened film.
-        track: 0 for the first sound track.
-        sample_rate_hz: of the blocks.
-        layout: FFmpeg's name of the channels wanted; the track's own by default, so that 5.1 stays 5.1.
-        block_samples: samples in each block but the last.
-
-    Yields:
-        `[C, n]` float32, `samples_of(film.duration_seconds, sample_rate_hz)` samples in all.
-
-    Raises:
-        InputError: if there is no such track or it has no decoder.
-    """
-    found = sound_track(film, track)
-    layout = layout or usual_layout(found.layout, found.channels)
-    placed = _placed(film, found, layout)
-    if found.sample_rate_hz != sample_rate_hz:
-        placed = resampled(placed, layout, found.sample_rate_hz, sample_rate_hz)
-    samples = samples_of(film.duration_seconds, sample_rate_hz)
-    return exactly(placed, channels_of(layout), samples, block_samples)
-
-
-def sound_track(film: Film, track: int) -> AudioTrack:
-    """The film's sound track of that number.
-
-    Raises:
-        InputError: if there is none, or none that can be decoded.
-    """
-    if not 0 <= track < len(film.audio_tracks):
-        raise InputError(f"{film.path.name}: no sound track {track}; it has {len(film.audio_tracks)}, counted from 0")
-    found = film.audio_tracks[track]
-    if not found.channels:
-        raise InputError(f"{film.path.name}: sound track {track} ({found.codec}) cannot be decoded; choose another")
-    return found
 
 
 def read_wav(
@@ -155,55 +96,3 @@ def write_wav(
         if kind == "WAV" and os.path.getsize(temporary) > RF64_BYTES:
             raise ValueError("more than 4 GiB of sound: announce `samples`, so that RF64 is written")
     return path
-
-
-def _placed(film: Film, track: AudioTrack, layout: str) -> Iterator[Block]:
-    """The track's sound without a hole from the picture's time zero, at the track's own rate.
-
-    picture        0---------------------------------->
-    frames     |--a--|--b--|        |--c--|
-    given back     a-|--b--|silence-|--c--|
-    """
-    rate = track.sample_rate_hz
-    unpack = Resampler(layout, rate)
-    channels, cursor = channels_of(layout), 0  # cursor: samples given back
-    limit = samples_of(film.duration_seconds, rate) + rate
-    for begins, frame in _decoded(film, track):
-        block = unpack(frame)
-        off = cursor if begins is None else round((begins - film.start_seconds) * rate)
-        off -= cursor
-        if abs(off) > GAP_SECONDS * rate or cursor == 0:
-            for start in range(0, min(off, limit - cursor), rate):
-                yield np.zeros((channels, min(rate, off - start)), np.float32)
-            cursor += max(0, min(off, limit - cursor))
-            block = block[:, max(0, -off) :]
-        cursor += block.shape[1]
-        yield block
-        if cursor >= limit:
-            return
-    yield unpack(None)
-
-
-def _decoded(film: Film, track: AudioTrack) -> Iterator[tuple[Fraction | None, Any]]:
-    """(seconds in the file's clock, frame) of one track; broken packets are left out and counted."""
-    broken = 0
-    with open_container(film.path, max_pixels=film.max_pixels) as container:
-        stream: Any = container.streams[track.stream_index]
-        clock, packets = PacketClock(), container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:
-                packet = None  # the file breaks off here
-            ended = packet is None or packet.size == 0
-            try:
-                if packet is not None and not ended:
-                    clock.straighten(packet)
-                for frame in stream.decode(None if ended else packet):
-                    yield (None if frame.pts is None else frame.pts * frame.time_base), frame
-            except av.FFmpegError:
-                broken += 1
-            if ended:
-                break
-    if broken:
-        film.warn(f"sound track {track.index}: {broken} packets cannot be decoded; silence stands in for them")

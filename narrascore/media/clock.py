@@ -22,18 +22,24 @@ class PacketClock:
 
     times in the file   0 40 80 120 | 0 40 80
     times given back    0 40 80 120 160 200 240
+
+    Attributes:
+        jumps: how often it started again.
+        slips: packets without any time, or a little before their predecessor.
     """
 
     def __init__(self) -> None:
-        self.jumps = 0
+        self.jumps, self.slips = 0, 0
         self._shift = 0
         self._last: int | None = None
         self._step = 1
+        self._guessed = False
 
     def straighten(self, packet: av.packet.Packet[av.stream.Stream]) -> None:
         """Rewrite `pts` and `dts` of the next packet in place; `pts` moves only where the clock starts again."""
-        pts, dts = packet.pts, packet.dts
+        pts, dts, guessed = packet.pts, packet.dts, packet.dts is None
         if dts is None:
+            self.slips += pts is None
             dts = self._guess(pts)
         else:
             dts += self._shift
@@ -45,12 +51,13 @@ class PacketClock:
                 self._shift += step
                 dts += step
             else:
+                self.slips += not self._guessed
                 dts = self._last + 1
         if (packet.duration or 0) > 0:
             self._step = packet.duration or 1
         elif self._last is not None:
             self._step = max(1, dts - self._last)
-        self._last = dts
+        self._last, self._guessed = dts, guessed
         packet.dts = dts
         packet.pts = dts if pts is None else pts + self._shift
 

@@ -65,6 +65,9 @@ def copy_stream(sink: Any, stream: Any) -> Any:
 
 def copy_packets(film: Film, source: Any, sink: Any, copies: dict[int, Any]) -> Timed:
     """The packets of the streams that are copied, moved to the picture's clock."""
+    unshown: list[
+        tuple[Fraction, Any]
+    ] = []  # pictures that an edit list hides: those behind the last shown are left out
     streams = [source.streams[index] for index, copy in copies.items() if copy.type != "attachment"]
     for packet in _straight(source, streams):
         stream, copy = packet.stream, copies[packet.stream_index]
@@ -77,7 +80,14 @@ def copy_packets(film: Film, source: Any, sink: Any, copies: dict[int, Any]) -> 
         if packet is not None:
             packet.pts = max(packet.pts, packet.dts)
             seconds = packet.dts * packet.time_base
+            is_picture = packet.stream.index == film.video_index
             packet.stream = copy
+            if is_picture and packet.is_discard:
+                unshown.append((seconds, packet))
+                continue
+            if is_picture:
+                yield from unshown
+                unshown = []
             yield seconds, packet
 
 

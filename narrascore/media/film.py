@@ -1,9 +1,11 @@
-"""A film's picture: opened safely, measured by its presentation times, read frame by frame."""
+"""A film: opened safely, measured by its presentation times, read frame by frame.
+
+Everything that decodes it runs in a process of its own (`child.py`), so the worst that a file can do is to be refused.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,15 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-from av.video.frame import VideoFrame
-
-from narrascore.errors import InputError
+from narrascore.errors import UsageError
 from narrascore.files import digest
+from narrascore.media.child import in_child
 from narrascore.media.frames import Frame as Frame
-from narrascore.media.frames import quarter_turns, read_frames
-from narrascore.media.opening import MAX_PIXELS, codec_of, open_container, require_regular_file
-from narrascore.media.scan import choose_picture, scan_picture
+from narrascore.media.frames import read_frames
+from narrascore.media.opening import MAX_PIXELS, require_regular_file, shown_name
 
 STILL_SECONDS = 5.0
 """How long a single picture is shown: long enough for one musical gesture."""
@@ -27,7 +26,7 @@ STILL_SECONDS = 5.0
 ANIMATIONS = frozenset({"gif", "apng", "webp"})
 """Codecs of moving pictures that no film container is expected to hold."""
 
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+MAX_STILL_SECONDS = 3600.0
 FINGERPRINT_BYTES = 2**20
 _NUMBERS = re.compile(r"\d+")
 
@@ -79,7 +78,12 @@ class Film:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, max_pixels: int = MAX_PIXELS, still_seconds: float | Fraction = STILL_SECONDS
+        cls,
+        path: str | Path,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        still_seconds: float | Fraction = STILL_SECONDS,
+        needs_picture: bool = True,
     ) -> Film:
         """Look at a file once, from end to end, without decoding more than its first picture.
 
@@ -90,57 +94,23 @@ class Film:
             path: a regular file with a picture: a film, an animation or a still.
             max_pixels: larger pictures are refused before they are decoded.
             still_seconds: how long a single picture is shown.
+            needs_picture: False takes sound alone too; what is then seen of it is an even grey.
 
         Raises:
             InputError: if there is no file, no picture, or none that can be decoded.
+            UsageError: if `still_seconds` makes no sense.
         """
         path = require_regular_file(path)
-        with open_container(path, max_pixels=max_pixels) as container:
-            stream = choose_picture(container, path.name)
-            if stream.width * stream.height > max_pixels:
-                raise InputError(
-                    f"{path.name}: {stream.width} x {stream.height} pixels is above the limit of {max_pixels} pixels; "
-                    "scale it down first"
-                )
-            scan = scan_picture(container, stream, path.name, max_pixels)
-            tracks, warnings = _audio_tracks(container)
-            codec, index = codec_of(stream), stream.index
-            aspect = stream.sample_aspect_ratio or Fraction(1)
-            claimed = Fraction(container.duration or 0, av.time_base)
-            began = Fraction(container.start_time or 0, av.time_base)
-        still = scan.packets == 1
-        duration = max(scan.stop - scan.start, Fraction(still_seconds) if still else Fraction(0))
-        width, height = _upright_size(scan.first, aspect)
-        if scan.jumps:
-            warnings.append(f"the clock of the picture starts again {scan.jumps} time(s); the parts were put in a row")
-        if scan.broken:
-            warnings.append(f"the file breaks off with an error ({scan.broken}); what is there was taken")
-        lasts = max(scan.last_end, scan.last_end - began)  # some containers count from zero, some from the start
-        if not still and claimed > lasts + max(Fraction(1, 2), claimed / 50):
-            warnings.append(
-                f"the file says it lasts {float(claimed):.1f} s but ends at {float(lasts):.1f} s: "
-                "cut short? the music follows what is there"
+        if not 0 < still_seconds <= MAX_STILL_SECONDS:
+            raise UsageError(
+                f"still_seconds must be in (0, {MAX_STILL_SECONDS:g}]: got {still_seconds}; the default is 5"
             )
-        if scan.first.color_trc in HDR_TRANSFERS:
-            warnings.append(
-                f"HDR picture ({HDR_TRANSFERS[scan.first.color_trc]}): colours are read without tone mapping"
-            )
-        return cls(
-            path=path,
-            start_seconds=scan.start,
-            duration_seconds=duration,
-            width=width,
-            height=height,
-            video_codec=codec,
-            rate_hz=float(scan.packets / duration),
-            audio_tracks=tracks,
-            still=still,
-            warnings=warnings,
-            video_index=index,
-            packets=scan.packets,
-            seekable=not (scan.jumps or scan.untimed or scan.unordered or scan.broken),
-            max_pixels=max_pixels,
-        )
+        arguments = {
+            "path": str(path), "max_pixels": max_pixels, "still_seconds": str(Fraction(still_seconds)),
+            "needs_picture": needs_picture,
+        }  # fmt: skip
+        (plain, _), *_ = in_child("narrascore.media.probe:probe", shown_name(path), arguments)
+        return cls.from_plain(plain)
 
     def frames(
         self, rate_hz: float | Fraction, *, height: int | None = None, start_seconds: float = 0.0, reader: str = "pyav"
@@ -164,6 +134,28 @@ class Film:
         """
         return read_frames(self, rate_hz, height=height, start_seconds=start_seconds, reader=reader)
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is anything to see; only `open(needs_picture=False)` gives films without."""
+        return self.video_index >= 0
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages of one line."""
+        return shown_name(self.path)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The film as JSON holds it: this is how it goes to the process that decodes, and comes from there."""
+        plain = {**vars(self), "audio_tracks": [vars(track) for track in self.audio_tracks], "path": str(self.path)}
+        return plain | {name: str(plain[name]) for name in ("start_seconds", "duration_seconds")}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Film:
+        """The film that `to_plain` gave."""
+        times = {name: Fraction(plain[name]) for name in ("start_seconds", "duration_seconds")}
+        tracks = tuple(AudioTrack(**track) for track in plain["audio_tracks"])
+        return cls(**{**plain, **times, "path": Path(plain["path"]), "audio_tracks": tracks})
+
     def identity(self) -> dict[str, Any]:
         """What tells this film's content from another's, cheaply: size, and a hash over its head, middle and tail."""
         size = self.path.stat().st_size
@@ -176,34 +168,11 @@ class Film:
 
     @property
     def key(self) -> str:
-        """The film's identity as one word: the same for the same bytes, wherever they lie."""
-        return digest({name: value for name, value in self.identity().items() if name != "name"})
+        """The film's identity as one word: the same for the same bytes, and stills shown as long, wherever they lie."""
+        shown = {"shown_seconds": str(self.duration_seconds)} if self.still else {}
+        return digest({name: value for name, value in self.identity().items() if name != "name"} | shown)
 
     def warn(self, line: str) -> None:
         """Note an oddity once; the same words with other numbers replace the earlier ones."""
         words = _NUMBERS.sub("", line)
         self.warnings[:] = [old for old in self.warnings if _NUMBERS.sub("", old) != words] + [line]
-
-
-def _audio_tracks(container: Any) -> tuple[tuple[AudioTrack, ...], list[str]]:
-    tracks: list[AudioTrack] = []
-    warnings: list[str] = []
-    for index, stream in enumerate(container.streams.audio):
-        context = stream.codec_context
-        if context is None or not context.sample_rate or not context.layout.nb_channels:
-            warnings.append(f"sound track {index} cannot be decoded and is not heard in the mix")
-            channels, layout, rate = 0, "", 0
-        else:
-            channels, layout, rate = context.layout.nb_channels, context.layout.name, context.sample_rate
-        tracks.append(AudioTrack(index, stream.index, codec_of(stream), channels, layout, rate, _language(stream)))
-    return tuple(tracks), warnings
-
-
-def _language(stream: Any) -> str | None:
-    language = stream.language
-    return None if language in (None, "", "und") else str(language)
-
-
-def _upright_size(frame: VideoFrame, aspect: Fraction) -> tuple[int, int]:
-    width = max(1, math.floor(frame.width * aspect + Fraction(1, 2)))
-    return (frame.height, width) if quarter_turns(frame) % 2 else (width, frame.height)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -15,8 +17,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from narrascore.errors import InputError
-from narrascore.media.clock import PacketClock
+from narrascore.media.child import Message, in_child
 from narrascore.media.opening import decoder_options, open_container
+from narrascore.media.packets import read_packets
 from narrascore.media.scan import lacks_display_times
 
 if TYPE_CHECKING:
@@ -29,8 +32,17 @@ SLACK_SECONDS = Fraction(1, 2000)
 """Matroska rounds times to 1 ms, so a frame may seem to come half of one late."""
 
 Image = NDArray[np.uint8]
-Timed = Iterator[tuple[Fraction, Callable[[], Image]]]
+Timed = Generator[tuple[Fraction, Callable[[], Image]], None, None]
 """Every frame in the order shown: seconds from the picture's start, and a call that makes the image."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The points first, first + 1, ... count - 1, each at its number / rate_hz seconds."""
+
+    rate_hz: Fraction
+    first: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -55,18 +67,69 @@ def read_frames(
         raise ValueError(f"rate_hz must be in (0, 1000]: got {rate_hz}; the eyes of this package ask for 1 to 8")
     if height is not None and not 0 < height <= 8192:
         raise ValueError(f"height must be in [1, 8192] pixels: got {height}")
-    size = (film.width, film.height) if height is None else (max(1, round(film.width * height / film.height)), height)
-    count = max(1, math.ceil(film.duration_seconds * rate))
+    if reader not in ("pyav", "decord"):
+        raise ValueError(f"reader must be 'pyav' or 'decord': got {reader!r}")
+    width = film.width if height is None else max(1, round(film.width * height / film.height))
     first = max(0, math.ceil(Fraction(start_seconds).limit_denominator(1_000_000) * rate))
+    grid = Grid(rate, first, max(1, math.ceil(film.duration_seconds * rate)))
+    size = (width, film.height if height is None else height)
+    return _received(film, grid, size, reader) if film.has_picture else _grey(grid, size)
+
+
+def send_frames(
+    film: dict[str, Any], rate: str, first: int, count: int, size: tuple[int, int], reader: str
+) -> Iterator[Message]:
+    """For `in_child`: the grid's images, an image that is held only once; at the end, what the film warns of."""
+    from narrascore.media.film import Film
+
+    opened = Film.from_plain({**film, "warnings": []})
+    sent: Image | None = None
+    for image in decode_frames(opened, Grid(Fraction(rate), first, count), (size[0], size[1]), reader):
+        yield {}, None if image is sent else image
+        sent = image
+    yield {"warnings": opened.warnings}, None
+
+
+def decode_frames(film: Film, grid: Grid, size: tuple[int, int], reader: str = "pyav") -> Iterator[Image]:
+    """Decode what is on screen at each point of the grid, in this process; an image that is held is the same object.
+
+    Args:
+        film: with a picture.
+        grid: the points.
+        size: (width, height) of the images.
+        reader: "pyav" or "decord".
+    """
     if reader == "pyav":
-        timed = _pyav_frames(film, size, first / rate)
-    elif reader == "decord":
+        timed = _pyav_frames(film, size, grid.first / grid.rate_hz)
+    else:
         from narrascore.media.decord_reader import decord_frames
 
-        timed = decord_frames(film, size, first / rate)
-    else:
-        raise ValueError(f"reader must be 'pyav' or 'decord': got {reader!r}")
-    return _on_grid(timed, rate, first, count)
+        timed = decord_frames(film, size, grid.first / grid.rate_hz)
+    with contextlib.closing(timed):
+        yield from _on_grid(timed, grid)
+
+
+def _received(film: Film, grid: Grid, size: tuple[int, int], reader: str) -> Iterator[Frame]:
+    arguments = {
+        "film": film.to_plain(), "rate": str(grid.rate_hz), "first": grid.first, "count": grid.count, "size": size,
+        "reader": reader,
+    }  # fmt: skip
+    held: Image | None = None
+    index = grid.first
+    for header, image in in_child("narrascore.media.frames:send_frames", film.name, arguments):
+        if "warnings" in header:
+            for line in header["warnings"]:
+                film.warn(str(line))
+            continue
+        held = held if image is None else image
+        assert held is not None
+        yield Frame(float(index / grid.rate_hz), held.copy())
+        index += 1
+
+
+def _grey(grid: Grid, size: tuple[int, int]) -> Iterator[Frame]:
+    for index in range(grid.first, grid.count):
+        yield Frame(float(index / grid.rate_hz), np.full((size[1], size[0], 3), 128, np.uint8))
 
 
 def quarter_turns(frame: VideoFrame) -> int:
@@ -83,7 +146,7 @@ def scale(frame: VideoFrame, size: tuple[int, int]) -> Image:
     return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
 
 
-def _on_grid(timed: Timed, rate: Fraction, first: int, count: int) -> Iterator[Frame]:
+def _on_grid(timed: Timed, grid: Grid) -> Iterator[Image]:
     """Hold each frame from its own time to the next one's; the first one from the start, the last one to the end.
 
     frames     a----b--c-----------d---
@@ -92,19 +155,19 @@ def _on_grid(timed: Timed, rate: Fraction, first: int, count: int) -> Iterator[F
     """
     held: Callable[[], Image] | None = None
     image: Image | None = None
-    i = first
+    i = grid.first
     for seconds, render in timed:
-        while i < count and held is not None and i / rate < seconds - SLACK_SECONDS:
+        while i < grid.count and held is not None and i / grid.rate_hz < seconds - SLACK_SECONDS:
             image = held() if image is None else image
-            yield Frame(float(i / rate), image.copy())
+            yield image
             i += 1
-        if i >= count:
+        if i >= grid.count:
             return
         held, image = render, None
-    while i < count:
+    while i < grid.count:
         assert held is not None
         image = held() if image is None else image
-        yield Frame(float(i / rate), image.copy())
+        yield image
         i += 1
 
 
@@ -144,30 +207,15 @@ def _pyav_frames(film: Film, size: tuple[int, int], from_seconds: Fraction) -> T
                 film.warn(f"{corrupt} of {film.packets} pictures cannot be decoded; the last good one was held")
     if not decoded or corrupt > MAX_CORRUPT_SHARE * film.packets:
         raise InputError(
-            f"{film.path.name}: {max(1, corrupt)} of {film.packets} pictures cannot be decoded, too many for the music "
+            f"{film.name}: {max(1, corrupt)} of {film.packets} pictures cannot be decoded, too many for the music "
             "to follow; repair or re-encode the film first"
         )
 
 
 def _decode(container: Any, stream: Any) -> Iterator[list[VideoFrame] | None]:
     """The frames that each packet gives, None for a broken one; then those that the decoder still holds."""
-    clock = PacketClock()
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            packet = None  # the file breaks off here
-        if packet is not None and packet.size == 0:
-            if packet.dts is not None:
-                clock.straighten(packet)
-                continue  # "nothing changed", which a decoder would take for the end
-            packet = None
-        if packet is not None:
-            clock.straighten(packet)
+    for packet in itertools.chain(read_packets(container, stream), [None]):
         try:
             yield stream.decode(packet)
         except av.FFmpegError:
             yield None
-        if packet is None:
-            return

@@ -27,6 +27,8 @@ PICTURE_FORMATS = (
 
 SOUND_FORMATS = "aac aiff asf flac matroska mov mp3 mp4 m4a ogg wav w64 webm".split()
 
+READABLE_FORMATS = sorted({*PICTURE_FORMATS, *SOUND_FORMATS})
+
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|subfile,", re.ASCII)
 
 
@@ -37,7 +39,7 @@ def require_regular_file(path: str | Path) -> Path:
         InputError: if it is anything else, or cannot be reached.
     """
     name = os.fspath(path)
-    shown = _shown(name)
+    shown = printable(name)
     try:
         mode = os.stat(name).st_mode
     except (OSError, ValueError) as error:
@@ -68,14 +70,14 @@ def open_container(
     Args:
         path: a regular file.
         max_pixels: larger pictures are refused before they are decoded.
-        formats: FFmpeg's names of the demuxers that may be tried: `PICTURE_FORMATS` or `SOUND_FORMATS`.
+        formats: FFmpeg's names of the demuxers that may be tried: one of the lists above.
         kind: what the file should be, for messages.
 
     Raises:
         InputError: if it is no media file that we read.
     """
     path = require_regular_file(path)
-    shown = _shown(path.name)
+    shown = shown_name(path)
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{shown}: the file is empty; it is not a {kind}")
@@ -106,6 +108,11 @@ def codec_of(stream: Any) -> str:
     return "unknown" if context is None else str(context.codec.canonical_name)
 
 
-def _shown(name: str) -> str:
-    """A name for a one-line message: control characters and broken bytes made visible."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
+def shown_name(path: str | Path) -> str:
+    """A file's name for a one-line message: control characters and broken bytes made visible."""
+    return printable(Path(path).name)
+
+
+def printable(text: str) -> str:
+    """Text without line breaks and other control characters, which are made visible instead."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

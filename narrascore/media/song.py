@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,9 @@ import av
 import numpy as np
 
 from narrascore.errors import InputError
-from narrascore.media.opening import SOUND_FORMATS, open_container
+from narrascore.media.child import Message, in_child
+from narrascore.media.opening import SOUND_FORMATS, open_container, shown_name
+from narrascore.media.packets import read_packets
 from narrascore.media.samples import Block, Resampler, channels_of, resampled, usual_layout, with_channels
 
 MOST_BROKEN = 0.05
@@ -32,16 +35,31 @@ def read_song(path: Path, sample_rate_hz: int, channels: int) -> Iterator[Block]
     Raises:
         InputError: if it cannot be read as sound, or more than `MOST_BROKEN` of its packets are damaged.
     """
+    arguments = {"path": str(path), "sample_rate_hz": sample_rate_hz, "channels": channels}
+    for _, block in in_child("narrascore.media.song:send_song", shown_name(path), arguments):
+        assert block is not None
+        yield block
+
+
+def send_song(path: str, sample_rate_hz: int, channels: int) -> Iterator[Message]:
+    """For `in_child`: the blocks."""
+    for block in decode_song(Path(path), sample_rate_hz, channels):
+        yield {}, block
+
+
+def decode_song(path: Path, sample_rate_hz: int, channels: int) -> Iterator[Block]:
+    """Decode a sound file in this process; arguments and blocks as for `read_song`."""
+    name = shown_name(path)
     with open_container(path, formats=SOUND_FORMATS, kind="sound file") as container:
         if not container.streams.audio:
-            raise InputError(f"{path.name}: no sound in it")
+            raise InputError(f"{name}: no sound in it")
         stream: Any = container.streams.audio[0]
         if stream.codec_context is None:
-            raise InputError(f"{path.name}: its sound has no decoder here; convert it first")
+            raise InputError(f"{name}: its sound has no decoder here; convert it first")
         if not stream.rate or not stream.channels:
-            raise InputError(f"{path.name}: nothing in it can be decoded; the file is damaged")
+            raise InputError(f"{name}: nothing in it can be decoded; the file is damaged")
         layout, rate_hz = usual_layout(stream.layout.name, stream.channels), stream.rate
-        blocks = _decoded(container, stream, layout, path.name)
+        blocks = _decoded(container, stream, layout, name)
         if rate_hz != sample_rate_hz:
             blocks = resampled(blocks, layout, rate_hz, sample_rate_hz)
         for block in blocks:
@@ -52,14 +70,9 @@ def read_song(path: Path, sample_rate_hz: int, channels: int) -> Iterator[Block]
 def _decoded(container: Any, stream: Any, layout: str, name: str) -> Iterator[Block]:
     """The stream's sound at its own rate; a damaged packet is as much silence as it would have been sound."""
     unpack, packets, broken, sounded = Resampler(layout, stream.rate), 0, 0, 0
-    demuxed = container.demux(stream)
-    while True:
+    for packet in itertools.chain(read_packets(container, stream), [None]):
         try:
-            packet = next(demuxed, None)
-        except av.FFmpegError:
-            packet = None  # the file breaks off here
-        try:
-            for frame in stream.decode(packet if packet is not None and packet.size else None):
+            for frame in stream.decode(packet):
                 block = unpack(frame)
                 sounded += block.shape[1]
                 yield block
@@ -67,9 +80,7 @@ def _decoded(container: Any, stream: Any, layout: str, name: str) -> Iterator[Bl
             broken += 1
             seconds = (packet.duration or 0) * packet.time_base if packet is not None else Fraction(0)
             yield np.zeros((channels_of(layout), round(seconds * stream.rate)), np.float32)
-        if packet is None or not packet.size:
-            break
-        packets += 1
+        packets += packet is not None
     yield unpack(None)
     if not sounded:
         raise InputError(f"{name}: nothing in it can be decoded; the file is damaged")

@@ -43,6 +43,12 @@ def test_missing_times_follow_their_predecessors() -> None:
     assert straightened([(0, 0, 4), (None, None, 4), (None, None, 4)])[1] == [(0, 0), (4, 4), (8, 8)]
 
 
+def test_slips_are_counted_and_reordering_is_none() -> None:
+    assert straightened([(0, 0, 4), (None, None, 4), (8, 8, 4), (12, 7, 4)])[0].slips == 2
+    # Matroska gives the first pictures of a reordered stream no decoding time: what stands in for it is no slip.
+    assert straightened([(0, None, 4), (16, None, 4), (8, 0, 4), (4, 4, 4)])[0].slips == 0
+
+
 stamp = st.tuples(
     st.one_of(st.none(), st.integers(-500, 5000)), st.one_of(st.none(), st.integers(-500, 5000)), st.integers(0, 50)
 )

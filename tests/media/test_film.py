@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from narrascore.errors import InputError, UsageError
 from narrascore.media.film import Film
+from narrascore.media.frames import Grid, decode_frames
 from tests.media.films import Track, make_film, number_image, read_number, tone
 
 BITS_SET = 0b1010110101
@@ -200,4 +201,4 @@ def test_decord_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(__import__("sys").modules, "decord", None)
     film = Film.open(make_film(tmp_path / "a.mp4", seconds=0.2))
     with pytest.raises(UsageError, match="narrascore\\[decord\\]"):
-        next(film.frames(1, reader="decord"))
+        next(decode_frames(film, Grid(Fraction(1), 0, 1), (64, 48), "decord"))
