@@ -117,9 +117,9 @@ def piece_statistics(codes: Codes) -> Statistics:
 
     A note that holds over a cut begins anew in the stretch after it, where a bare slice would leave silence.
     """
-    codes, size = np.asarray(codes, dtype=np.int16), STRETCH_SECONDS * FRAME_RATE_HZ
-    starts = range(0, max(1, codes.shape[1] - size + 1), size)
-    stretches = [stretch_statistics(cut_out(codes, start, min(start + size, codes.shape[1]))) for start in starts]
+    score, size = np.asarray(codes, dtype=np.int16), STRETCH_SECONDS * FRAME_RATE_HZ
+    starts = range(0, max(1, score.shape[1] - size + 1), size)
+    stretches = [stretch_statistics(cut_out(score, start, min(start + size, score.shape[1]))) for start in starts]
     return {name: _mean([stretch[name] for stretch in stretches]) for name in STATISTICS}
 
 
