@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,10 @@ def draw_figure(
     _draw_curve(felt, curve, duration_seconds)
     if spread is not None:
         _draw_band(felt, curve, spread)
-    bands = mel_spectrogram(music, duration_seconds)
-    image = heard.imshow(
-        bands, origin="lower", aspect="auto", cmap="magma", extent=(0, duration_seconds, 0, MEL_BANDS),
-        vmin=-DYNAMIC_RANGE_DB, vmax=0, interpolation="nearest",
-    )  # fmt: skip
-    marks_hz = [100, 250, 500, 1000, 2000, 4000, 8000]
-    heard.set_yticks([MEL_BANDS * _mel_share(hz) for hz in marks_hz], [f"{hz:g}" for hz in marks_hz])
-    heard.set_ylabel("music: frequency (Hz, mel)")
+    sound = read_wav(music, sample_rate_hz=SPECTRUM_RATE_HZ, layout="stereo")
+    image = draw_spectrogram(heard, mel_spectrogram(sound, duration_seconds), duration_seconds, "magma")
     heard.set_xlabel("film time (min:s)")
-    heard.set_xlim(0, duration_seconds)
-    steps = [1, 2, 5, 10] if duration_seconds < 14 else [1, 1.5, 3, 6, 10]
-    heard.xaxis.set_major_locator(MaxNLocator(nbins=14, steps=steps))
-    heard.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, duration_seconds)))
+    mark_film_time(heard, duration_seconds)
     figure.colorbar(image, ax=heard, label="level (dB below the loudest)", pad=0.01, aspect=30)
     for index, border in enumerate(border_seconds):
         for axes in (felt, heard):
@@ -94,10 +86,41 @@ def draw_figure(
         figure.savefig(partial, format="png", metadata={"Software": None})
 
 
-def mel_spectrogram(music: Path, duration_seconds: float) -> NDArray[np.float32]:
-    """Read a WAV block by block into a picture of at most `MAX_COLUMNS` columns.
+def draw_spectrogram(axes: Any, bands: NDArray[np.float32], duration_seconds: float, colours: str) -> Any:
+    """Draw a mel spectrogram with its frequencies marked; the picture, for a colour bar.
 
-    Each column is the mean power of the spectra that begin in its stretch of time, both channels averaged.
+    Args:
+        axes: where.
+        bands: of `mel_spectrogram`.
+        duration_seconds: of the film.
+        colours: a colour map of matplotlib's.
+    """
+    image = axes.imshow(
+        bands, origin="lower", aspect="auto", cmap=colours, extent=(0, duration_seconds, 0, MEL_BANDS),
+        vmin=-DYNAMIC_RANGE_DB, vmax=0, interpolation="nearest",
+    )  # fmt: skip
+    marks_hz = [100, 250, 500, 1000, 2000, 4000, 8000]
+    axes.set_yticks([MEL_BANDS * _mel_share(hz) for hz in marks_hz], [f"{hz:g}" for hz in marks_hz])
+    axes.set_ylabel("music: frequency (Hz, mel)")
+    return image
+
+
+def mark_film_time(axes: Any, duration_seconds: float) -> None:
+    """Mark the horizontal axis in minutes and seconds of the film."""
+    axes.set_xlim(0, duration_seconds)
+    steps = [1, 2, 5, 10] if duration_seconds < 14 else [1, 1.5, 3, 6, 10]
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=14, steps=steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, duration_seconds)))
+
+
+def mel_spectrogram(sound: Iterable[NDArray[np.float32]], duration_seconds: float) -> NDArray[np.float32]:
+    """Turn sound, block by block, into a picture of at most `MAX_COLUMNS` columns.
+
+    Each column is the mean power of the spectra that begin in its stretch of time, all channels averaged.
+
+    Args:
+        sound: `[C, n]` at `SPECTRUM_RATE_HZ`.
+        duration_seconds: of the film.
 
     Returns:
         `[MEL_BANDS, columns]`, dB below the loudest band, at least -`DYNAMIC_RANGE_DB`.
@@ -110,7 +133,7 @@ def mel_spectrogram(music: Path, duration_seconds: float) -> NDArray[np.float32]
     hop = HOP_SAMPLES
     held, position = np.zeros(0, dtype=np.float32), 0
     # Half a window of silence on both sides, so that every stretch of time has a spectrum of its own.
-    for block in _padded(music, FFT_SAMPLES // 2):
+    for block in _padded(sound, FFT_SAMPLES // 2):
         held = np.concatenate([held, block])
         count = max(0, (len(held) - FFT_SAMPLES) // hop + 1)
         if count == 0:
@@ -186,10 +209,10 @@ def _draw_curve(axes: Any, curve: AffectCurve, duration_seconds: float) -> None:
     axes.set_ylabel("affect curve")
 
 
-def _padded(music: Path, silence_samples: int) -> Any:
-    """A WAV as mono blocks at `SPECTRUM_RATE_HZ`, with silence before and after."""
+def _padded(sound: Iterable[NDArray[np.float32]], silence_samples: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks of sound as mono, with silence before and after."""
     yield np.zeros(silence_samples, dtype=np.float32)
-    for block in read_wav(music, sample_rate_hz=SPECTRUM_RATE_HZ, layout="stereo"):
+    for block in sound:
         yield block.mean(axis=0)
     yield np.zeros(2 * silence_samples, dtype=np.float32)
 

@@ -1,53 +1,40 @@
-"""`narrascore evaluate`: does the music follow the curve, and is it music?"""
+"""`narrascore evaluate`: does the music follow the curve, is it music, and how does it stand beside others?"""
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
+from narrascore.cli.evaluate_settings import EvaluateSettings, Metric
 from narrascore.cli.words import Parser
 from narrascore.errors import UsageError
-from narrascore.parts import SystemSettings
-from narrascore.perception.anchor_settings import AnchorSettings
 
 USAGE = "[flags] [key=value ...]"
 DESCRIPTION = """\
 Measure a system over held-out curves. metrics=tracking asks whether the music follows the curve, beside shuffled
-curves, closed gates and the rule composer; metrics=sanity compares the notes' statistics with the corpus's. The music
-is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
-MIDDLING_PICTURE = "A plain picture in shots of middling length with some movement."
-PATHS_AND_TEXT = ("output", "music", "adapter", "soundfont", "data.root")
+curves, closed gates and the rule composer; steps how far and how fast it moves; known_truth whether the measures
+themselves can be trusted; sanity compares the notes' statistics with the corpus's; seams looks at the windows' joins.
+experiment=table1, table4, figure4, listening and ratings fill the paper's tables and figure with what is at hand. The
+music is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
+PATHS_AND_TEXT = (
+    "output", "document", "music", "adapter", "adapters.blocks_50", "adapters.blocks_100", "soundfont", "data.root",
+    "rules", "ratings.answers", "ratings.key",
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from narrascore.anchor import MusicalAnchor
-
-Metric = Literal["tracking", "sanity"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(SystemSettings):
-    """The settings of `configs/evaluate.yaml`, which says what each of them means."""
-
-    data: Path | None
-    metrics: tuple[Metric, ...]
-    output: Path
-    curves: int
-    duration_seconds: tuple[int, int]
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.curves < 2:
-            raise ValueError(f"curves must be at least 2, and 20 for a number to be reported: got {self.curves}")
-        shortest, longest = self.duration_seconds
-        if not 8 <= shortest <= longest:
-            raise ValueError(f"duration_seconds must rise from at least 8: got {list(self.duration_seconds)}")
+    from narrascore.data.shards import ShardSet
+    from narrascore.evaluation.measured import SystemRow
+    from narrascore.evaluation.music import ComposePiece
+    from narrascore.evaluation.rules import RuleReader
+    from narrascore.evaluation.table1 import Films
+    from narrascore.pipeline import Pipeline
 
 
 def run(words: Sequence[str]) -> int:
@@ -56,62 +43,179 @@ def run(words: Sequence[str]) -> int:
     if line.names:
         raise UsageError(f"{line.names[0]!r} is no setting; give key=value, such as metrics=tracking")
     from narrascore.cli.config import compose_settings
-    from narrascore.cli.corpus import find_checkout
     from narrascore.cli.settings import read_settings
-    from narrascore.evaluation.experiments import run_sanity, run_tracking
-    from narrascore.evaluation.music import find_composer
-    from narrascore.pipeline import Pipeline
+    from narrascore.evaluation.results import write_results
 
+    if "generated" in line.flags:
+        line.flags["generated"] = dict(line.flags["generated"])  # type: ignore[call-overload]
     composed = compose_settings("evaluate", line.flags, line.overrides, groups=("system",), verbatim=PATHS_AND_TEXT)
     if isinstance(composed["metrics"], str):
         composed["metrics"] = [composed["metrics"]]
     composed["data"] = composed["data"]["root"]
     settings = read_settings(EvaluateSettings, composed)
-    pipeline = Pipeline.from_settings(settings)
-    for warning in pipeline.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    checkout = find_checkout()
-    composer = find_composer(checkout) if checkout else None
-    command = shlex.join(["narrascore", "evaluate", *words])
+    bench = _Bench(settings, shlex.join(["narrascore", "evaluate", *words]))
     for metric in settings.metrics:
-        corpus = {"corpus": _held_out(settings.data)} if metric == "sanity" else {}
-        measure: Callable[..., tuple[object, str]] = run_sanity if metric == "sanity" else run_tracking
-        _, text = measure(
-            pipeline=pipeline,
-            composer=composer,
-            out_folder=settings.output,
-            n=settings.curves,
-            seed=settings.seed,
-            duration_seconds=settings.duration_seconds,
-            anchor=_anchor_for_all(settings.anchor),
-            command=command,
-            progress=_say,
-            **corpus,
-        )
-        print(text)
+        print(bench.measure(metric))
+    if settings.document is not None:
+        print(write_results(settings.output, settings.document))
     return 0
 
 
-def _anchor_for_all(settings: AnchorSettings) -> MusicalAnchor | None:
-    """Instead of each curve's own, where an ablation asks for one that says nothing of its music."""
-    from narrascore.anchor import MusicalAnchor
+@dataclass(frozen=True)
+class _Bench:
+    """What the measurements share, each part made when the first of them asks for it."""
 
-    if settings.reader == "none":
-        return MusicalAnchor(reader="none")
-    return MusicalAnchor(caption=MIDDLING_PICTURE) if settings.instruction == "plain" else None
+    settings: EvaluateSettings
+    command: str
 
+    def measure(self, metric: Metric) -> str:
+        """Take one measurement; what is to be printed of it."""
+        settings = self.settings
+        curves: dict[str, Any] = {
+            "n": settings.curves, "seed": settings.seed, "command": self.command, "progress": _say,
+        }  # fmt: skip
+        told: dict[str, Any] = {"command": self.command, "progress": _say}
+        out = settings.output
+        match metric:
+            case "tracking":
+                from narrascore.evaluation.tracking_report import run_tracking
 
-def _held_out(root: Path | None) -> list[NDArray[np.int16]] | None:
-    """Score codes of the corpus's test pieces, if a corpus is named."""
-    if root is None:
-        return None
-    from narrascore.data.shards import ShardSet
+                return run_tracking(self.pipeline, self.composer, out, duration_seconds=settings.duration_seconds,
+                                    anchor=self.anchor, rules=self.rules, **curves)[1]  # fmt: skip
+            case "sanity":
+                from narrascore.evaluation.sanity_report import run_sanity
 
-    return [item.codes for item in ShardSet.open(root, "test")]
+                corpus = [item.codes for item in self.split("test")]
+                return run_sanity(self.pipeline, corpus, self.composer, out, anchor=self.anchor,
+                                  duration_seconds=settings.duration_seconds, **curves)[1]  # fmt: skip
+            case "steps":
+                from narrascore.evaluation.steps import run_steps
+
+                return run_steps(self.pipeline, self.composer, out, **curves)[1]
+            case "known_truth":
+                from narrascore.evaluation.known_truth import run_known_truth
+
+                return run_known_truth(self.pipeline, self.composer, out, duration_seconds=settings.duration_seconds,
+                                       **curves)[1]  # fmt: skip
+            case "rules":
+                from narrascore.evaluation.rules import run_rules
+
+                return run_rules(self.pipeline, self.split("train"), self.split("test"), out, **curves)[1]
+            case "seams":
+                from narrascore.evaluation.seams import run_seams
+
+                text: str = run_seams(self.pipeline, out, duration_seconds=settings.duration_seconds,
+                                      anchor=self.anchor, **curves)[1]  # fmt: skip
+                return text
+            case "table1":
+                from narrascore.evaluation.table1 import run_table1
+
+                return run_table1(
+                    self.pipeline, self.composer, out, corpus=self.split("test"), **self.on_films(), **told
+                )[1]
+            case "table4":
+                from narrascore.evaluation.table4 import run_table4
+
+                return run_table4(self.pipeline, out, adapters=self.block_adapters(), **self.on_films(), **told)[1]
+            case "figure4":
+                from narrascore.evaluation.figure4 import run_figure4
+
+                return run_figure4(self.systems, out, film=settings.figure4.film)[1]
+            case "listening":
+                from narrascore.evaluation.listening import run_listening
+
+                return run_listening(self.systems, out, n=settings.listening.films, seed=settings.seed,
+                                     clip_seconds=settings.listening.clip_seconds, **told)[1]  # fmt: skip
+            case "ratings":
+                from narrascore.evaluation.ratings import run_ratings
+
+                answers, key = settings.ratings.answers, settings.ratings.key
+                if answers is None or key is None:
+                    raise UsageError("metrics=ratings needs ratings.answers=FOLDER and ratings.key=listening-key.json")
+                return run_ratings(answers, key, out, seed=settings.seed, command=self.command)[1]
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from narrascore.pipeline import Pipeline
+
+        pipeline = Pipeline.from_settings(self.settings)
+        for warning in pipeline.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        return pipeline
+
+    @cached_property
+    def composer(self) -> ComposePiece | None:
+        from narrascore.cli.corpus import find_checkout
+        from narrascore.evaluation.music import find_composer
+
+        checkout = find_checkout()
+        return find_composer(checkout) if checkout else None
+
+    @cached_property
+    def films(self) -> Films:
+        from narrascore.evaluation.table1 import Films
+
+        settings = self.settings
+        return Films(settings.curves, settings.duration_seconds, settings.long_curves, settings.long_duration_seconds,
+                     settings.seed)  # fmt: skip
+
+    def on_films(self) -> dict[str, Any]:
+        """What both tables take."""
+        return {"films": self.films, "generated": self.settings.generated, "rules": self.rules}
+
+    @cached_property
+    def systems(self) -> dict[str, SystemRow]:
+        """Table 1's rows, to be seen and heard."""
+        from narrascore.evaluation.table1 import gather_systems
+
+        return gather_systems(self.pipeline, self.composer, self.films, self.settings.output,
+                              generated=self.settings.generated, progress=_say)  # fmt: skip
+
+    @cached_property
+    def rules(self) -> RuleReader | None:
+        """The reader named, else the one that `metrics=rules` left in the output folder, if any."""
+        from narrascore.evaluation.rules import FILE, RuleReader
+
+        folder = self.settings.rules or self.settings.output
+        return RuleReader.load(folder) if self.settings.rules or (folder / FILE).is_file() else None
+
+    @property
+    def anchor(self) -> MusicalAnchor | None:
+        """Instead of each curve's own, where an ablation asks for one that says nothing of its music."""
+        from narrascore.anchor import MusicalAnchor
+        from narrascore.evaluation.pieces import MIDDLING_PICTURE
+
+        if self.settings.anchor.reader == "none":
+            return MusicalAnchor(reader="none")
+        return MusicalAnchor(caption=MIDDLING_PICTURE) if self.settings.anchor.instruction == "plain" else None
+
+    def split(self, name: str) -> ShardSet | list[Any]:
+        """A split of the corpus, if one is named."""
+        from narrascore.data.shards import ShardSet
+
+        return ShardSet.open(self.settings.data, name) if self.settings.data is not None else []
+
+    def block_adapters(self) -> dict[str, Any]:
+        """The adapters of Table 4 that were given, by their ablation's name."""
+        from narrascore.systems import choose_device, load_adapter
+
+        device = choose_device(self.settings.device)
+        return {
+            name: load_adapter("", folder, self.pipeline.musicgen, device)
+            for name, folder in vars(self.settings.adapters).items()
+            if folder is not None
+        }
 
 
 def _say(news: str) -> None:
     print(news, file=sys.stderr, flush=True)
+
+
+def _named_folder(word: str) -> tuple[str, Path]:
+    name, _, folder = word.partition("=")
+    if not name or not folder:
+        raise argparse.ArgumentTypeError(f"NAME=FOLDER is wanted, such as VidMuse=outputs/vidmuse: got {word!r}")
+    return name, Path(folder).expanduser()
 
 
 def _parser() -> Parser:
@@ -121,7 +225,11 @@ def _parser() -> Parser:
     parser.add_argument("--music", metavar="NAME", help="embedded, musicgen, a folder or an id on the hub")
     parser.add_argument("--adapter", metavar="FOLDER", help="a trained adapter")
     parser.add_argument(
-        "--data", dest="data.root", metavar="FOLDER", help="shards whose test pieces sanity compares with"
+        "--generated", metavar="NAME=FOLDER", type=_named_folder, action="append",
+        help="another system's music for the tables, the figure and the listening test; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", dest="data.root", metavar="FOLDER", help="shards: held-out pieces to compare with, rules to learn"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of curves, music, shuffles and bootstrap (default 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")

@@ -22,7 +22,7 @@ def read_settings(kind: type[Settings], values: Mapping[str, object], where: str
 
     Args:
         kind: the dataclass. Its fields are `str`, `int`, `float`, `bool`, `Path`, `Literal[...]`, `tuple[...]`,
-            another such dataclass, or one of these or None.
+            `Mapping[str, ...]`, another such dataclass, or one of these or None.
         values: field name to value, nested as the dataclasses are; a field left out keeps its default.
         where: the key under which these values stand, for messages.
 
@@ -55,6 +55,10 @@ def _read(hint: Any, value: object, key: str) -> Any:
         if value in get_args(hint):
             return value
         raise UsageError(f"{key} is one of {', '.join(map(str, get_args(hint)))}: got {value}")
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key} must be names with values, such as {key}={{name: value}}: got {value!r}")
+        return {str(name): _read(get_args(hint)[1], item, f"{key}.{name}") for name, item in value.items()}
     if get_origin(hint) is tuple:
         return _read_tuple(get_args(hint), value, key)
     if hint is Path and isinstance(value, (str, Path)) and str(value):

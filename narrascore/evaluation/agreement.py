@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def sums_of(curve: NDArray[np.float32], labels: NDArray[np.float32]) -> Floats:
+def sums_of(curve: NDArray[np.floating], labels: NDArray[np.floating]) -> Floats:
     """`[6]`: count and sums of x, y, x^2, y^2 and xy over labelled seconds; x is read, y is felt."""
     known = np.isfinite(labels)
     x, y = curve[known].astype(np.float64), labels[known].astype(np.float64)

@@ -37,17 +37,20 @@ LOUDNESS_WINDOW_SECONDS = 1.0
 ONSET_WINDOW_SECONDS = 3.0
 REGISTER_WINDOW_SECONDS = 3.0
 MODE_WINDOW_SECONDS = 6.0
+CONSONANCE_WINDOW_SECONDS = 6.0
 
 UNITS = {
-    "loudness": "LUFS",
     "dynamics": "level 0-15",
     "onsets": "notes/s",
     "tempo": "bpm",
     "mode": "-1 minor to +1 major",
+    "consonance": "share of sounding intervals",
     "register": "MIDI pitch",
 }
-"""Every feature and its unit."""
+"""Every feature of the notes and its unit."""
 
+CONSONANT_INTERVALS = (3, 4, 5)
+"""Minor and major third and fourth, in semitones within half an octave: sixths and fifths are these turned over."""
 MAJOR_TELLING = (4, 9, 11)
 """E, A, B: the third, sixth and seventh of C major."""
 MINOR_TELLING = (1, 3, 8, 10)
@@ -58,12 +61,11 @@ SILENCE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770-4: anything softer counts as this."""
 
 
-def read_features(codes: Codes, loudness: Feature | None = None) -> dict[str, Feature]:
-    """Every feature of a score, by name in the order of `UNITS`.
+def read_features(codes: Codes) -> dict[str, Feature]:
+    """Every feature of a score's notes, by name in the order of `UNITS`.
 
     Args:
         codes: score codes `[K, T]`, 25 Hz.
-        loudness: `audio_loudness` of the rendered score; left out of the result if None.
 
     Returns:
         Features `[F]` each.
@@ -77,12 +79,12 @@ def read_features(codes: Codes, loudness: Feature | None = None) -> dict[str, Fe
             f"score ([{CODEBOOKS}, T]), such as system=embedded"
         )
     notes = read_notes(np.asarray(codes, dtype=np.int16))
-    features = {} if loudness is None else {"loudness": loudness}
-    return features | {
+    return {
         "dynamics": dynamics_level(codes, notes),
         "onsets": onset_rate(codes, notes),
         "tempo": tempo_bpm(codes),
         "mode": mode_index(codes, notes),
+        "consonance": consonance_share(codes, notes),
         "register": register_pitch(codes, notes),
     }
 
@@ -136,7 +138,31 @@ def mode_index(codes: Codes, notes: list[Note] | None = None) -> Feature:
             minor[note.start : note.stop] += 1
     difference, _ = _window_sums(major - minor, MODE_WINDOW_SECONDS)
     telling, _ = _window_sums(major + minor, MODE_WINDOW_SECONDS)
-    return _fill(np.divide(difference, telling, out=np.full_like(difference, np.nan), where=telling > 0))
+    return fill(np.divide(difference, telling, out=np.full_like(difference, np.nan), where=telling > 0))
+
+
+def consonance_share(codes: Codes, notes: list[Note] | None = None) -> Feature:
+    """Share of the intervals that sound at once which are thirds, fourths or their inversions, over 6 s.
+
+    Each two pitch classes that sound together count for as long as they do; unisons and octaves tell nothing. Seconds
+    without an interval are filled linearly from their neighbours; 0 throughout if there is none.
+    """
+    sounding = np.zeros((codes.shape[1], 12))
+    for note in _notes(codes, notes):
+        if note.voice in PITCHED:
+            sounding[note.start : note.stop, note.pitch % 12] = 1
+    consonant, every = interval_weights(sounding)
+    top, _ = _window_sums(consonant, CONSONANCE_WINDOW_SECONDS)
+    bottom, _ = _window_sums(every, CONSONANCE_WINDOW_SECONDS)
+    return fill(np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 1e-9))
+
+
+def interval_weights(pitch_classes: Feature) -> tuple[Feature, Feature]:
+    """Weight of the consonant intervals, and of all, between the pitch classes of each row; `[n, 12]` -> two `[n]`."""
+    apart = np.abs(np.subtract.outer(np.arange(12), np.arange(12)))
+    consonant = np.isin(np.minimum(apart, 12 - apart), CONSONANT_INTERVALS)
+    every = pitch_classes.sum(axis=1) ** 2 - (pitch_classes**2).sum(axis=1)
+    return np.einsum("ni,ij,nj->n", pitch_classes, consonant.astype(np.float64), pitch_classes), every
 
 
 def register_pitch(codes: Codes, notes: list[Note] | None = None) -> Feature:
@@ -152,7 +178,7 @@ def register_pitch(codes: Codes, notes: list[Note] | None = None) -> Feature:
             sounding[note.start : note.stop] += 1
     total, _ = _window_sums(pitch, REGISTER_WINDOW_SECONDS)
     weight, _ = _window_sums(sounding, REGISTER_WINDOW_SECONDS)
-    return _fill(np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0))
+    return fill(np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0))
 
 
 def audio_loudness(blocks: Iterable[ArrayLike], sample_rate_hz: int) -> Feature:
@@ -177,7 +203,7 @@ def audio_loudness(blocks: Iterable[ArrayLike], sample_rate_hz: int) -> Feature:
     weighting = _k_weighting(np.fft.rfftfreq(samples, 1 / sample_rate_hz))
     for channel in waveform:
         power += np.fft.irfft(np.fft.rfft(channel) * weighting, samples) ** 2
-    sums, counts = _centred_sums(power, math.ceil(samples / sample_rate_hz), sample_rate_hz, LOUDNESS_WINDOW_SECONDS)
+    sums, counts = centred_sums(power, math.ceil(samples / sample_rate_hz), sample_rate_hz, LOUDNESS_WINDOW_SECONDS)
     return np.maximum(-0.691 + 10 * np.log10(np.maximum(sums / counts, 1e-12)), SILENCE_LUFS)
 
 
@@ -206,10 +232,10 @@ def _in_force(values: list[float | None] | list[int | None]) -> Feature:
 
 
 def _window_sums(per_frame: Feature, window_seconds: float) -> tuple[Feature, Feature]:
-    return _centred_sums(per_frame, math.ceil(len(per_frame) / FRAME_RATE_HZ), FRAME_RATE_HZ, window_seconds)
+    return centred_sums(per_frame, math.ceil(len(per_frame) / FRAME_RATE_HZ), FRAME_RATE_HZ, window_seconds)
 
 
-def _centred_sums(values: Feature, rows: int, rate_hz: int, window_seconds: float) -> tuple[Feature, Feature]:
+def centred_sums(values: Feature, rows: int, rate_hz: int, window_seconds: float) -> tuple[Feature, Feature]:
     """Sum and count of `values` in the window around each of `rows` seconds, cut off at the ends."""
     centres, half = np.arange(rows) * rate_hz, window_seconds * rate_hz / 2
     start = np.clip(np.ceil(centres - half), 0, len(values)).astype(int)
@@ -218,7 +244,7 @@ def _centred_sums(values: Feature, rows: int, rate_hz: int, window_seconds: floa
     return total[stop] - total[start], (stop - start).astype(np.float64)
 
 
-def _fill(feature: Feature) -> Feature:
+def fill(feature: Feature) -> Feature:
     """The feature with its gaps (nan) filled linearly, its ends held; 0 throughout if nothing is known."""
     known = np.flatnonzero(~np.isnan(feature))
     if len(known) == 0:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from narrascore.evaluation.curves import EvaluationCurve
 from narrascore.evaluation.features import UNITS
 from narrascore.evaluation.music import COMPOSER, GATES_CLOSED, MODEL
+from narrascore.evaluation.sound_features import SOUND_UNITS
 from narrascore.media.output import replacing
 
 SHOWN = (("arousal", "loudness"), ("arousal", "onsets"), ("arousal", "tempo"), ("valence", "mode"))
@@ -49,8 +50,41 @@ def draw_tracking(
             played = axis.twinx()
             for row, pieces in features.items():
                 played.plot(pieces[column][feature], color=COLOURS.get(row), linewidth=1.2, label=row)
-            played.set_ylabel(f"{feature} ({UNITS[feature]})", fontsize=7)
+            played.set_ylabel(f"{feature} ({(UNITS | SOUND_UNITS)[feature]})", fontsize=7)
             if line == 0 and column == 0:
                 played.legend(fontsize=7, loc="lower right")
+    with replacing(path) as partial:
+        FigureCanvasAgg(figure).print_png(partial)  # type: ignore[no-untyped-call]
+
+
+def draw_steps(
+    ways: Mapping[tuple[str, str], Mapping[str, NDArray[np.float64]]], before_seconds: int, path: Path
+) -> None:
+    """Draw a panel for each pair: every row's mean way over a jump.
+
+    Args:
+        ways: for each pair and row, the feature at 1 Hz around the jump.
+        before_seconds: how much of each lies before it.
+        path: the PNG to be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = {pair: rows for pair, rows in ways.items() if rows}
+    columns = 4
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(3.4 * columns, 2.3 * lines + 0.4), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+    for axis, (pair, rows) in zip(axes, shown.items(), strict=False):
+        axis.axvline(0, color="black", linewidth=0.8, linestyle=":")
+        for row, way in rows.items():
+            axis.plot(np.arange(len(way)) - before_seconds, way, color=COLOURS.get(row), linewidth=1.4, label=row)
+        axis.set_title(f"{pair[0]}: {pair[1]}", fontsize=9)
+        axis.set_ylabel((UNITS | SOUND_UNITS)[pair[1]].split(",")[0][:28], fontsize=7)
+        axis.tick_params(labelsize=7)
+    for axis in axes[len(shown) :]:
+        axis.set_axis_off()
+    axes[0].legend(fontsize=7)
+    figure.supxlabel("seconds from the jump", fontsize=9)
     with replacing(path) as partial:
         FigureCanvasAgg(figure).print_png(partial)  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import UsageError
 from narrascore.evaluation.curves import EvaluationCurve
-from narrascore.evaluation.features import audio_loudness
+from narrascore.evaluation.sound_features import SOUND_UNITS, read_sound
 from narrascore.files import digest
 from narrascore.media.output import replacing
 
@@ -76,8 +77,8 @@ def rows_of(pipeline: Player, composer: ComposePiece | None) -> dict[str, Row]:
         raise UsageError("tracking and sanity read notes, and this system's music has none: use system=embedded")
     closed = copy.copy(pipeline)
     closed.adapter = None
-    rows = {MODEL: _played_by(pipeline)} if pipeline.adapter is not None else {}
-    rows[GATES_CLOSED] = _played_by(closed)
+    rows = {MODEL: played_by(pipeline)} if pipeline.adapter is not None else {}
+    rows[GATES_CLOSED] = played_by(closed)
     if composer is not None:
         rows[COMPOSER] = Row(
             lambda asked: composer(asked.curve, asked.style, asked.seed, asked.duration_seconds).codes, None
@@ -111,35 +112,38 @@ def make_music(
 
             key = digest({"row": name, "settings": row.settings, **_described(asked)})
             path = folder / "codes" / _file_name(name, asked)
-            music[name].append(make() if row.settings is None else _kept_or_made(path, key, make))
+            music[name].append(make() if row.settings is None else kept_or_made(path, key, make))
     return music
 
 
-def measure_loudness(
+def measure_sound(
     music: Mapping[str, Sequence[Codes]],
     curves: Sequence[EvaluationCurve],
     pipeline: Player,
     folder: Path,
     progress: Progress | None = None,
-) -> dict[str, list[NDArray[np.float64]]]:
-    """`audio_loudness` `[F]` of every piece, played by the instruments that its sentence asks for; kept like the music.
+) -> dict[str, list[dict[str, NDArray[np.float64]]]]:
+    """`read_sound` of every piece, played by the instruments that its sentence asks for; kept like the music.
 
     Every row's music goes through the same codec, the composer's too.
     """
-    loudness: dict[str, list[NDArray[np.float64]]] = {}
+    sound: dict[str, list[dict[str, NDArray[np.float64]]]] = {}
     for name, pieces in music.items():
         if progress is not None:
             progress(f"{name}: listening to {len(pieces)} pieces")
-        loudness[name] = []
+        sound[name] = []
         for codes, asked in zip(pieces, curves, strict=True):
             codec = pipeline.musicgen.codec.for_anchor(asked.anchor)
 
             def measure(codes: Codes = codes, codec: Any = codec) -> NDArray[np.float64]:
-                return audio_loudness([codec.decode(torch.from_numpy(codes.astype(np.int64)))], codec.sample_rate_hz)
+                waveform = codec.decode(torch.from_numpy(codes.astype(np.int64)))
+                return np.stack(list(read_sound(waveform, codec.sample_rate_hz).values()))
 
-            key = digest([_plain(codec.describe()), asked.anchor.sentence, sha256(codes.tobytes()).hexdigest()])
-            loudness[name].append(_kept_or_made(folder / "loudness" / _file_name(name, asked), key, measure))
-    return loudness
+            key = digest([list(SOUND_UNITS), _plain(codec.describe()), asked.anchor.sentence,
+                          sha256(codes.tobytes()).hexdigest()])  # fmt: skip
+            features = kept_or_made(folder / "sound" / _file_name(name, asked), key, measure)
+            sound[name].append(dict(zip(SOUND_UNITS, features, strict=True)))
+    return sound
 
 
 def find_composer(checkout: Path) -> ComposePiece | None:
@@ -155,7 +159,7 @@ def find_composer(checkout: Path) -> ComposePiece | None:
     return compose
 
 
-def _played_by(pipeline: Player) -> Row:
+def played_by(pipeline: Player) -> Row:
     return Row(
         lambda asked: pipeline.compose(
             asked.duration_seconds, asked.curve, asked.anchor, seed=asked.seed, film_key=f"evaluation {asked.name}"
@@ -174,7 +178,7 @@ def _described(asked: EvaluationCurve) -> dict[str, object]:
 
 
 def _file_name(row: str, asked: EvaluationCurve) -> Path:
-    return Path(row.replace(" ", "-")) / f"{asked.name}.safetensors"
+    return Path(re.sub(r"[^\w.-]+", "-", row)) / f"{asked.name}.safetensors"
 
 
 def _plain(value: object) -> Any:
@@ -182,7 +186,7 @@ def _plain(value: object) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _kept_or_made(path: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+def kept_or_made(path: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """The array saved under this key; made and saved if it is absent, damaged or of other settings."""
     with contextlib.suppress(SafetensorError, OSError), safe_open(path, framework="numpy") as file:
         if (file.metadata() or {}).get("key") == key:

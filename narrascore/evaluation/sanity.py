@@ -29,6 +29,7 @@ from narrascore.synthesis.score_codes import (
     PULSE,
     SIXTEENTHS_PER_BAR_MAX,
     Note,
+    cut_out,
     read_notes,
     read_pulse,
 )
@@ -112,10 +113,13 @@ def measure_sanity(music: Mapping[str, Sequence[Codes]], seed: int = 0) -> Sanit
 
 
 def piece_statistics(codes: Codes) -> Statistics:
-    """The statistics of one piece `[K, T]`: the mean over its stretches of 30 s, or the whole if it is shorter."""
-    size = STRETCH_SECONDS * FRAME_RATE_HZ
-    starts = range(0, max(1, codes.shape[1] - size + 1), size)
-    stretches = [stretch_statistics(codes[:, start : start + size]) for start in starts]
+    """The statistics of one piece `[K, T]`: the mean over its stretches of 30 s, or the whole if it is shorter.
+
+    A note that holds over a cut begins anew in the stretch after it, where a bare slice would leave silence.
+    """
+    score, size = np.asarray(codes, dtype=np.int16), STRETCH_SECONDS * FRAME_RATE_HZ
+    starts = range(0, max(1, score.shape[1] - size + 1), size)
+    stretches = [stretch_statistics(cut_out(score, start, min(start + size, score.shape[1]))) for start in starts]
     return {name: _mean([stretch[name] for stretch in stretches]) for name in STATISTICS}
 
 

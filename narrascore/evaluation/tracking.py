@@ -6,8 +6,10 @@
     gates closed   music made from the sentence alone, measured against the curve
     composer       the rule composer's music under the same curves: what perfect learning would reach
 
-Zero lag is the headline. A feature that stays constant while the curve moves has not followed: it counts as 0 and is
-never dropped. A constant curve asks for nothing: such a piece does not count, and n says so.
+Zero lag is the headline. A correlation forgives a wrong level and a wrong spread; the concordance (CCC) does not, and
+is taken after each feature has been brought to the curves' unit by one gain and one offset for all music of all rows. A
+feature that stays constant while the curve moves has not followed: it counts as 0 and is never dropped. A constant
+curve asks for nothing: such a piece does not count, and n says so.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from narrascore.affect import AffectCurve
+from narrascore.evaluation.agreement import MEASURES, sums_of
 from narrascore.evaluation.curves import EvaluationCurve
 from narrascore.evaluation.intervals import NOTHING, Estimate, mean_over_pieces, ratio_of_pairs
 from narrascore.evaluation.music import COMPOSER, GATES_CLOSED, MODEL
@@ -31,12 +34,23 @@ PAIRS = (
     ("arousal", "loudness"),
     ("arousal", "dynamics"),
     ("arousal", "onsets"),
+    ("arousal", "sound onsets"),
     ("arousal", "tempo"),
+    ("arousal", "sound tempo"),
+    ("arousal", "centroid"),
+    ("arousal", "flux"),
     ("arousal", "register"),
+    ("arousal", "ruled arousal"),
     ("valence", "mode"),
+    ("valence", "sound mode"),
+    ("valence", "consonance"),
+    ("valence", "sound consonance"),
     ("valence", "register"),
+    ("valence", "ruled valence"),
 )
-"""(dimension of the curve, feature of the music)."""
+"""(dimension of the curve, feature of the music): of its notes, of its sound, and what `agreement` reads."""
+RULED = ("ruled valence", "ruled arousal")
+"""What a regressor trained on the composer's pieces reads, in the curves' own unit."""
 BARS = {
     ("arousal", "loudness"): 0.6,
     ("arousal", "dynamics"): 0.6,
@@ -60,6 +74,7 @@ class PieceResult:
 
     Attributes:
         pearson, spearman: at zero lag.
+        ccc: Lin's concordance, the feature in the curve's unit.
         best_lag_seconds, best_lag_pearson: the lag of 0 to 4 s at which the music follows best. It is picked on the
             measured data, so it flatters every row, the shuffled ones too; None where curves are averaged over.
         step: mean of the feature over the curve's high half less its mean over the low half; step curves only.
@@ -71,6 +86,7 @@ class PieceResult:
     pair: Pair
     pearson: float
     spearman: float
+    ccc: float
     best_lag_seconds: int | None = None
     best_lag_pearson: float | None = None
     step: float | None = None
@@ -153,17 +169,21 @@ def measure_tracking(
         seed: of the time-shuffles and the bootstrap.
     """
     results = []
+    everything = [(asked.curve, piece) for row in features.values() for asked, piece in zip(curves, row, strict=True)]
+    scales = {pair: scale_of(pair, everything) for pair in PAIRS}
     for row, pieces in features.items():
         for index, (asked, piece) in enumerate(zip(curves, pieces, strict=True)):
             for pair in PAIRS:
                 if pair[1] in piece:
-                    results.append(_against_its_curve(row, pair, asked, piece[pair[1]]))
+                    gain, offset = scales[pair]
+                    played = gain * piece[pair[1]] + offset
+                    results.append(_against_its_curve(row, pair, asked, played, gain))
                     if row == MODEL:
                         others = [other.curve for other in (*curves[:index], *curves[index + 1 :])]
                         rng = np.random.default_rng([seed, index])
                         blocks = [shuffle_in_time(asked.curve, rng) for _ in range(TIME_SHUFFLES)]
-                        results.append(_against_wrong_curves(SHUFFLED, pair, asked, piece[pair[1]], others))
-                        results.append(_against_wrong_curves(TIME_SHUFFLED, pair, asked, piece[pair[1]], blocks))
+                        results.append(_against_wrong_curves(SHUFFLED, pair, asked, played, others))
+                        results.append(_against_wrong_curves(TIME_SHUFFLED, pair, asked, played, blocks))
     return TrackingReport(results, seed)
 
 
@@ -187,6 +207,26 @@ def pearson(asked: ArrayLike, played: ArrayLike) -> float:
 def spearman(asked: ArrayLike, played: ArrayLike) -> float:
     """Spearman's rho: Pearson's r of the ranks, ties sharing their mean rank; constants as in `pearson`."""
     return pearson(_ranks(asked), _ranks(played))
+
+
+def concordance(asked: ArrayLike, played: ArrayLike) -> float:
+    """Lin's concordance of two sequences `[F]` in one unit: 0 if `played` is constant, nan if `asked` is."""
+    wanted = np.asarray(asked, dtype=np.float64)
+    return math.nan if _constant(wanted) else float(MEASURES["CCC"](sums_of(np.asarray(played), wanted)))
+
+
+def scale_of(pair: Pair, music: Sequence[tuple[AffectCurve, Features]]) -> tuple[float, float]:
+    """Gain and offset that give a feature, over all music that is compared, the mean and spread of its curves.
+
+    Of what is in the curves' unit already they are 1 and 0.
+    """
+    dimension, name = pair
+    known = [(dimension_of(curve, dimension), piece[name]) for curve, piece in music if name in piece]
+    if name in RULED or not known:
+        return 1.0, 0.0
+    asked, played = (np.concatenate(side) for side in zip(*known, strict=True))
+    gain = 1.0 if _constant(played) else float(asked.std() / played.std())
+    return gain, float(asked.mean() - gain * played.mean())
 
 
 def best_lag(asked: ArrayLike, played: ArrayLike, max_lag_seconds: int = MAX_LAG_SECONDS) -> tuple[int, float]:
@@ -219,13 +259,15 @@ def shuffle_in_time(curve: AffectCurve, rng: np.random.Generator) -> AffectCurve
     return AffectCurve(np.concatenate([blocks[i] for i in order]), curve.rate_hz)
 
 
-def _against_its_curve(row: str, pair: Pair, asked: EvaluationCurve, played: NDArray[np.float64]) -> PieceResult:
-    wanted, given = _together(asked.curve, pair[0], played)
+def _against_its_curve(
+    row: str, pair: Pair, asked: EvaluationCurve, played: NDArray[np.float64], gain: float
+) -> PieceResult:
+    wanted, given = together(asked.curve, pair[0], played)
     lag, lagged = best_lag(wanted, given)
     stepped = asked.shapes[0 if pair[0] == "valence" else 1] == "steps"
-    step = step_response(wanted, given) if stepped else None
-    at_once, by_rank = pearson(wanted, given), spearman(wanted, given)
-    return PieceResult(asked.name, asked.style, row, pair, at_once, by_rank, lag, lagged, step)
+    step = step_response(wanted, given) / gain if stepped else None  # in the feature's own unit again
+    at_once, by_rank, level = pearson(wanted, given), spearman(wanted, given), concordance(wanted, given)
+    return PieceResult(asked.name, asked.style, row, pair, at_once, by_rank, level, lag, lagged, step)
 
 
 def _against_wrong_curves(
@@ -234,17 +276,23 @@ def _against_wrong_curves(
     """The mean over several wrong curves: less noise than drawing one of them."""
 
     def mean(correlate: Callable[[ArrayLike, ArrayLike], float]) -> float:
-        found = np.array([correlate(*_together(curve, pair[0], played)) for curve in wrong])
+        found = np.array([correlate(*together(curve, pair[0], played)) for curve in wrong])
         return float(np.nanmean(found)) if np.isfinite(found).any() else math.nan
 
-    return PieceResult(asked.name, asked.style, row, pair, mean(pearson), mean(spearman))
+    return PieceResult(asked.name, asked.style, row, pair, mean(pearson), mean(spearman), mean(concordance))
 
 
-def _together(curve: AffectCurve, dimension: str, played: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def together(
+    curve: AffectCurve, dimension: str, played: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The curve's dimension and the feature over the seconds that both have."""
     rows = min(len(curve), len(played))
-    asked = curve.valence if dimension == "valence" else curve.arousal
-    return asked[:rows].astype(np.float64), played[:rows]
+    return dimension_of(curve, dimension)[:rows], played[:rows]
+
+
+def dimension_of(curve: AffectCurve, dimension: str) -> NDArray[np.float64]:
+    """The curve's `valence` or `arousal`, `[F]`."""
+    return (curve.valence if dimension == "valence" else curve.arousal).astype(np.float64)
 
 
 def _constant(values: NDArray[np.float64]) -> bool:

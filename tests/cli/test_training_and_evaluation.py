@@ -48,6 +48,12 @@ def test_the_evaluation_file_states_every_setting_but_those_of_watching() -> Non
         (["evaluate", "metrics=loudness"], 2, "metrics is one of tracking, sanity"),
         (["evaluate", "curves=1"], 2, "curves must be at least 2"),
         (["evaluate", "duration_seconds=[60,48]"], 2, "must rise"),
+        (["evaluate", "experiment=table1", "duration_seconds=[90,130]"], 2, "120 s and more are long"),
+        (["evaluate", "experiment=table1", "long_curves=1"], 2, "long_curves must be 0 or at least 2"),
+        (["evaluate", "experiment=ratings"], 2, "metrics=ratings needs ratings.answers=FOLDER"),
+        (["evaluate", "--generated", "VidMuse"], 2, "NAME=FOLDER is wanted"),
+        (["evaluate", "rules=/none such", "experiment=table1"], 3, "make it with metrics=rules"),
+        (["evaluate", "listening.clip_seconds=2"], 2, "listening.clip_seconds in [5, 120]"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -56,6 +62,15 @@ def test_what_cannot_be_done_is_said(
     assert main(words) == code
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+
+
+def test_music_of_other_systems_is_named_by_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any name and any path, which never meet Hydra."""
+    seen = []
+    monkeypatch.setattr("narrascore.cli.evaluate._Bench", lambda settings, command: seen.append(settings))
+    with pytest.raises(AttributeError):  # the settings are all that is looked at
+        main(["evaluate", "--generated", "Gemini (w/o HMC)=out, put/a=b", "--generated", "VidMuse=v"])
+    assert seen[0].generated == {"Gemini (w/o HMC)": Path("out, put/a=b"), "VidMuse": Path("v")}
 
 
 def test_a_corpus_that_is_named_must_exist(tmp_path: Path) -> None:

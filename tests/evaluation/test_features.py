@@ -10,6 +10,7 @@ from narrascore.evaluation.features import (
     SILENCE_LUFS,
     UNITS,
     audio_loudness,
+    consonance_share,
     dynamics_level,
     mode_index,
     onset_rate,
@@ -104,10 +105,19 @@ def test_register_is_the_mean_sounding_pitch():
     assert register_pitch(codes).tolist() == [60.0] * 4
 
 
+def test_consonance_counts_the_intervals_between_pitch_classes():
+    codes = empty_score(100)
+    write_notes(codes, [Note(0, 100, BASS, 36), Note(0, 100, INNER[0], 52), Note(0, 100, MELODY, 72)])
+    assert consonance_share(codes).tolist() == [1.0] * 4  # C and E; the octave tells nothing
+    write_notes(codes, [Note(0, 100, INNER[1], 54)])  # F sharp: a tritone above C, a second above E
+    assert consonance_share(codes) == pytest.approx([1 / 3] * 4)
+    assert not consonance_share(empty_score(100)).any()
+
+
 def test_every_feature_has_a_row_for_each_second_begun():
     for frames, rows in ((1, 1), (25, 1), (26, 2), (1234, 50)):
         codes = empty_score(frames)
-        features = read_features(codes, np.zeros(rows))
+        features = read_features(codes)
         assert list(features) == list(UNITS)
         assert {len(feature) for feature in features.values()} == {rows}
 

@@ -144,6 +144,14 @@ def test_a_piece_is_the_mean_of_its_stretches():
         assert both[name] == pytest.approx((stretch_statistics(one)[name] + stretch_statistics(other)[name]) / 2, 0.02)
 
 
+def test_a_note_held_over_the_cut_sounds_on_in_the_next_stretch():
+    codes = pulsed(1500)  # two stretches of 30 s
+    write_notes(codes, [Note(0, 1500, MELODY, 60)])
+    counted = piece_statistics(codes)
+    assert counted["empty beats"] == 0 and counted["sounding beats"] == 1
+    assert counted["pitch-class entropy"] == 0
+
+
 def test_corpus_against_itself_is_within_and_noise_is_not():
     def tonal(seed):
         codes, notes = random_score(seed)

@@ -10,9 +10,10 @@ import torch
 
 from narrascore.errors import UsageError
 from narrascore.evaluation.curves import evaluation_curves
-from narrascore.evaluation.experiments import run_sanity, run_tracking
 from narrascore.evaluation.music import find_composer, make_music, rows_of
+from narrascore.evaluation.sanity_report import run_sanity
 from narrascore.evaluation.tracking import BARS
+from narrascore.evaluation.tracking_report import run_tracking
 from narrascore.pipeline import Pipeline
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codes import (
