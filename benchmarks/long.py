@@ -81,9 +81,11 @@ def make_film(reel: Path, path: Path, minutes: float) -> None:
         for first in range(0, round(minutes * 60), REEL_SECONDS):
             with av.open(str(reel)) as source:
                 for packet in source.demux():
-                    at = 0 if packet.pts is None else packet.pts * packet.time_base
-                    if packet.size == 0 or first + at >= minutes * 60 or (first > 0 and at < 0):
-                        continue  # the end mark; beyond the film; the encoder's lead-in, which the reel before has
+                    if packet.pts is None or packet.dts is None:
+                        continue  # the demuxer's end mark
+                    at = packet.pts * packet.time_base
+                    if first + at >= minutes * 60 or (first > 0 and at < 0):
+                        continue  # beyond the film, or the encoder's lead-in, which the reel before has
                     packet.pts += round(first / packet.time_base)
                     packet.dts += round(first / packet.time_base)
                     packet.stream = copies[packet.stream_index]
@@ -96,7 +98,7 @@ def score(film: Path) -> dict[str, Any]:
     folder = film.parent / f"{film.stem}.narrascore"
     resumed = folder.is_dir()
     began, most = time.perf_counter(), 0
-    words = [sys.executable, ROOT / "scripts" / "score_video.py", film, "--offline"]
+    words = [sys.executable, str(ROOT / "scripts" / "score_video.py"), str(film), "--offline"]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
