@@ -13,12 +13,13 @@ from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest, write_text
 from narrascore.run import Run
 from narrascore.spans import Span, frames_of
-from narrascore.units import WindowStore, differences, environment
+from narrascore.synthesis.composing import Composing
+from narrascore.units import WindowStore, differences
 from narrascore.windows import Window
 from narrascore.workshop import EDITABLE
 
 
-def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composition:
+def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Composition]:
     """Bring `windows/` to what is asked for.
 
     The kept music of the same piece is gone on from: where the curve was changed or the user wants another draw, those
@@ -46,10 +47,10 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
             if kept is None:
-                kept = _compose_whole(run, piece, curve, anchor, accepted)
+                kept = yield from _compose_whole(run, piece, curve, anchor, accepted)
                 _keep(run, path, kept)
             for edit in asked:
-                kept = _edit(run, kept, edit, curve, anchor, accepted)
+                kept = yield from _edit(run, kept, edit, curve, anchor, accepted)
                 _keep(run, path, kept)
     if not run.manifest.has_stage("compose", kept.key, [path]):
         run.manifest.data.update(windows=list(kept.windows), edits=list(kept.edits))
@@ -75,9 +76,9 @@ def row_of(run: Run, store: WindowStore, window: Window) -> dict[str, Any]:
 
 def _compose_whole(
     run: Run, piece: str, curve: AffectCurve, anchor: MusicalAnchor, accepted: list[dict[str, Any]]
-) -> Composition:
-    store = WindowStore(run.folder / "windows", environment(run.pipeline.musicgen), accepted)
-    codes = run.pipeline.compose(
+) -> Composing[Composition]:
+    store = WindowStore(run.folder / "windows", run.environment, accepted)
+    codes = yield from run.pipeline.composing(
         run.film.duration_seconds, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
         progress=lambda done, total: run.tell("compose", done, total),
     )  # fmt: skip
@@ -92,8 +93,8 @@ def _edit(
     curve: AffectCurve,
     anchor: MusicalAnchor,
     accepted: list[dict[str, Any]],
-) -> Composition:
-    folder, made_in = run.folder / "windows", environment(run.pipeline.musicgen)
+) -> Composing[Composition]:
+    folder, made_in = run.folder / "windows", run.environment
 
     def store_of(span: int) -> WindowStore:
         return WindowStore(folder / f"edit-{len(kept.edits) + 1}-{span + 1}", made_in, accepted)
@@ -119,7 +120,7 @@ def _note_environment(run: Run, work: str) -> list[dict[str, Any]]:
     Raises:
         UsageError: if a composition that was left unfinished would go on in another environment.
     """
-    now, data = environment(run.pipeline.musicgen), run.manifest.data
+    now, data = run.environment, run.manifest.data
     if data.get("composing") != work:
         data.update(composing=work, environment=now, engine_changes=[])
     elif differences(data["environment"], now):

@@ -10,7 +10,7 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.files import array_digest, digest
 from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
-from narrascore.synthesis.composing import compose_window
+from narrascore.synthesis.composing import Composing, compose_in_draws
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.units import WindowStore
 from narrascore.windows import Window
@@ -31,11 +31,11 @@ def continue_codes(
     unit: str,
     store: WindowStore | None = None,
     progress: ComposeProgress | None = None,
-) -> None:
+) -> Composing[None]:
     """Compose the new frames of every window, in their order.
 
     Args:
-        musicgen, adapter: what composes.
+        musicgen, adapter: what the draws are asked of.
         codes: `[K, T]`; new frames are written into it, prompts read from it.
         windows: frames of these codes.
         curve: of the whole film.
@@ -52,8 +52,8 @@ def continue_codes(
         key = digest([*about, array_digest(prompt.numpy())])
         composed = store.load(window.index, key) if store else None
         if composed is None:
-            composed = compose_window(
-                musicgen, adapter, sentence, curve, window, prompt, f"{name}/{window.index}", musicgen.sampling,
+            composed = yield from compose_in_draws(
+                musicgen, sentence, curve, window, prompt, f"{name}/{window.index}",
                 on_frame=_count(window, first, total, progress),
             )  # fmt: skip
             if store:

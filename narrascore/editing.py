@@ -24,6 +24,7 @@ from narrascore.pipeline import Pipeline
 from narrascore.spans import Span, changed_spans
 from narrascore.synthesis.adapter import affect_of_frames
 from narrascore.synthesis.codec import Codec
+from narrascore.synthesis.composing import Composing
 from narrascore.synthesis.joining import COMPARED_SECONDS, Patch, cut_patch, find_join, splice_notes
 from narrascore.units import WindowStore
 from narrascore.windows import Window
@@ -78,7 +79,7 @@ def make_edit(
     store_of: Callable[[int], WindowStore],
     row_of: Callable[[WindowStore, Window], dict[str, Any]],
     progress: ComposeProgress | None = None,
-) -> Composition:
+) -> Composing[Composition]:
     """Compose the spans of an edit and join each back into what is kept.
 
     Args:
@@ -98,7 +99,7 @@ def make_edit(
     for index, span in enumerate(edit.spans):
         composed = Span(span.start, min(total, span.stop + search_frames(pipeline) + compared))
         kept, store = composition.current, store_of(index)
-        new = pipeline.recompose(
+        new = yield from pipeline.recomposing(
             kept, composed, curve, anchor, name=f"{name}/{edit.why} {edit.take} at {span.start}", store=store,
             progress=progress,
         )  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from narrascore.compose_stage import compose_film
-from narrascore.errors import InputError, InterruptedJobError, UsageError
+from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
 from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
@@ -22,7 +23,9 @@ from narrascore.result_stages import deliver, draw, finish, render, split_into_s
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
 from narrascore.settling import settle_anchor, settle_curve
-from narrascore.units import differences, environment, threads
+from narrascore.synthesis.composing import Composing, drive
+from narrascore.turns import Turns, answer, in_turns, take_turns
+from narrascore.units import differences
 from narrascore.workshop import Workshop
 
 
@@ -66,12 +69,43 @@ def score_film(
         UsageError: options that make no sense together, a foreign file in the way, or windows of another engine.
         InterruptedJobError: stopped by the user, or out of memory; the same call goes on.
     """
-    options = options or ScoreOptions()
+    return drive(_score(pipeline, Path(film_path), options or ScoreOptions(), progress), lambda turn: answer([turn])[0])
+
+
+def score_films(
+    pipeline: Pipeline | Callable[[], Pipeline],
+    film_paths: Iterable[Path],
+    options: ScoreOptions | None = None,
+    progress: Callable[[Path, str, float, float], None] | None = None,
+) -> Generator[tuple[Path, JobResult | NarraScoreError], None, None]:
+    """Score several films, the windows of `options.batch` of them in one batch.
+
+    Args:
+        pipeline, options: as for `score_film`; the function is called for each film and has to keep what it loaded.
+        film_paths: the films.
+        progress: told about every stage of every film.
+
+    Yields:
+        Each film and its result, or the error that ended its job, as soon as it is done.
+
+    Raises:
+        InterruptedJobError: stopped by the user, or out of memory; the same call goes on with every film.
+    """
+    asked = options or ScoreOptions()
+    return take_turns(
+        (path, _score(pipeline, path, asked, None if progress is None else partial(progress, path)))
+        for path in film_paths
+    )
+
+
+def _score(
+    pipeline: Pipeline | Callable[[], Pipeline], film_path: Path, options: ScoreOptions, progress: Progress | None
+) -> Turns[JobResult]:
     if options.audio is not None and options.audio not in AUDIO_MODES:
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
     if options.part is not None and options.redo:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
-    with _told_as_our_errors(Path(film_path)):
+    with _told_as_our_errors(film_path):
         # A curve of the user's own can stand in for the picture.
         film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
         folder, scored = find_folder(film.path, film.identity(), options.output)
@@ -79,27 +113,28 @@ def score_film(
         with locked(folder):
             scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
-            run = Run(shop, pipeline if isinstance(pipeline, Pipeline) else pipeline(), audio, options, progress)
-            with threads(_choose_threads(shop.manifest)):
-                result = _do(run)
+            thread_count, rows = _choose_shape(shop.manifest, options)
+            system = pipeline if isinstance(pipeline, Pipeline) else pipeline()
+            run = Run(shop, system, audio, options, progress, rows)
+            result = yield from in_turns(_do(run), system, thread_count, rows)
             if no_container:
                 raise InputError(f"{no_container} (the music is in {folder / 'music.wav'})")
             return result
 
 
-def _do(run: Run) -> JobResult:
+def _do(run: Run) -> Composing[JobResult]:
     """The stages, in their order. Each knows from what it makes its files, and skips what is there."""
     shop, options = run.shop, run.options
     if options.force and not _goes_on_with_force(run):
         shop.start_anew()
-    # Kept before the first stage begins, so that a run that goes on computes with as many threads as this one.
-    run.manifest.data["threads"] = torch.get_num_threads()
+    # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
+    run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
     if options.part is not None:
-        folder = score_part(run, options.part, curve, anchor)
+        folder = yield from score_part(run, options.part, curve, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)
-    composition = compose_film(run, curve, anchor)
+    composition = yield from compose_film(run, curve, anchor)
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
     draw(run, render_key, composition, curve, anchor)
@@ -112,15 +147,17 @@ def _do(run: Run) -> JobResult:
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
 
 
-def _choose_threads(manifest: Manifest) -> int:
-    """As many as an unfinished job began with: results differ in their last bits between one and two."""
-    begun = manifest.data.get("threads") if manifest.data["state"] == "unfinished" else None
-    return torch.get_num_threads() if begun is None else int(begun)
+def _choose_shape(manifest: Manifest, options: ScoreOptions) -> tuple[int, int]:
+    """Threads and rows, as an unfinished job began with them: results differ in their last bits between one and two."""
+    data = manifest.data
+    goes_on = data["state"] == "unfinished" and (not options.force or data.get("forced"))
+    begun = data if goes_on else {}
+    return int(begun.get("threads", torch.get_num_threads())), int(begun.get("rows", options.batch))
 
 
 def _goes_on_with_force(run: Run) -> bool:
     """Whether an earlier `--force` was stopped, and nothing stands in the way of going on with it."""
-    data, now = run.manifest.data, environment(run.pipeline.musicgen)
+    data, now = run.manifest.data, run.environment
     same = run.options.engine_change or not differences(data.get("environment", now), now)
     return bool(data.get("forced")) and same
 

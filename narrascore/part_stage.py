@@ -15,12 +15,13 @@ from narrascore.files import array_digest, digest
 from narrascore.rendering import Block, write_midi, write_music
 from narrascore.run import Run
 from narrascore.spans import frames_of, windows_over, write_seconds
+from narrascore.synthesis.composing import Composing
 from narrascore.synthesis.score_codes import cut_out
-from narrascore.units import WindowStore, environment
+from narrascore.units import WindowStore
 from narrascore.windows import samples_of
 
 
-def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, anchor: MusicalAnchor) -> Path:
+def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Path]:
     """Write the music of a part of the film, `spans/12m00s-12m40s/music.wav`; returns that folder.
 
     It is made of the windows of the whole film that cover the part. The first of them has no music before it to go on
@@ -42,8 +43,8 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         return folder
     run.shop.set_aside(files)
     with run.stage(name, files):
-        store = WindowStore(folder / "windows", environment(musicgen))
-        codes, left = run.pipeline.compose_part(
+        store = WindowStore(folder / "windows", run.environment)
+        codes, left = yield from run.pipeline.composing_part(
             span, duration, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
             progress=lambda done, total: run.tell("compose", done, total),
         )  # fmt: skip

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -32,11 +32,14 @@ from narrascore.score import Score
 from narrascore.spans import Span, windows_of, windows_over
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import Codec
+from narrascore.synthesis.composing import Composing, Draw, draw_windows, drive
 from narrascore.synthesis.joining import Patch
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.units import WindowStore
 from narrascore.windows import Window, continuation_windows, frames_to_cover, overlap_add
+
+T = TypeVar("T")
 
 
 class Probe(Protocol):
@@ -188,11 +191,31 @@ class Pipeline:
         Returns:
             Codes `[K, T]`, int16, T frames covering the film.
         """
+        return self.alone(
+            self.composing(
+                duration_seconds, curve, anchor, seed=seed, film_key=film_key, store=store, progress=progress
+            )
+        )
+
+    def composing(
+        self,
+        duration_seconds: Fraction | float,
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        *,
+        seed: int = 0,
+        film_key: str = "",
+        store: WindowStore | None = None,
+        progress: ComposeProgress | None = None,
+    ) -> Composing[Tensor]:
+        """The same as `compose`, asking for each draw, so that other films can be composed beside this one."""
         codes = torch.empty(self.musicgen.codebooks, self.frames_of(duration_seconds), dtype=torch.int16)
-        self._continue(codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue(
+            codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress
+        )
         return codes
 
-    def compose_part(
+    def composing_part(
         self,
         span: Span,
         duration_seconds: Fraction | float,
@@ -203,7 +226,7 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
-    ) -> tuple[Tensor, int]:
+    ) -> Composing[tuple[Tensor, int]]:
         """Write those windows of the film's music that cover a span, the first of them without a prompt.
 
         Args:
@@ -216,10 +239,10 @@ class Pipeline:
         total = self.frames_of(duration_seconds)
         windows = windows_over(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
         codes = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16)
-        self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
         return codes[:, windows[0].start : windows[-1].stop], windows[0].start
 
-    def recompose(
+    def recomposing(
         self,
         kept: Tensor,
         span: Span,
@@ -229,7 +252,7 @@ class Pipeline:
         name: str,
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
-    ) -> Tensor:
+    ) -> Composing[Tensor]:
         """Write a span of a film's music anew, going on from what is kept before it.
 
         Args:
@@ -242,8 +265,16 @@ class Pipeline:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
         codes = kept[:, : span.stop].clone()
-        self._continue(codes, self.windows_of(span), curve, anchor, name, store, progress)
+        yield from self._continue(codes, self.windows_of(span), curve, anchor, name, store, progress)
         return codes
+
+    def alone(self, steps: Composing[T]) -> T:
+        """Answer every draw that is asked for, by itself."""
+        return drive(steps, lambda draw: self.draw([draw])[0])
+
+    def draw(self, draws: Sequence[Draw], rows: int = 1) -> list[Tensor]:
+        """Codes `[K, n]` of each of these draws, in one batch of `rows`."""
+        return draw_windows(self.musicgen, self.adapter, draws, rows)
 
     def frames_of(self, duration_seconds: Fraction | float) -> int:
         """How many frames of music cover a film."""
@@ -254,7 +285,7 @@ class Pipeline:
         return continuation_windows(total, self.musicgen.window_frames, self.musicgen.prompt_frames)
 
     def windows_of(self, span: Span) -> list[Window]:
-        """The windows in which `recompose` makes a span."""
+        """The windows in which `recomposing` makes a span."""
         return windows_of(span, self.musicgen.window_frames, self.musicgen.prompt_frames)
 
     def render(
@@ -302,9 +333,9 @@ class Pipeline:
         name: str,
         store: WindowStore | None,
         progress: ComposeProgress | None,
-    ) -> None:
+    ) -> Composing[None]:
         parts = self.describe()
-        continue_codes(
+        return continue_codes(
             self.musicgen, self.adapter, codes, windows, curve, anchor.sentence, name=name,
             unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
         )  # fmt: skip

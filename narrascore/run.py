@@ -19,6 +19,7 @@ from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
 from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.units import environment
 from narrascore.workshop import Workshop
 
 Progress = Callable[[str, float, float], None]
@@ -46,6 +47,8 @@ class ScoreOptions:
         take: which draw of them; another take is other music.
         part: (start, stop), in seconds: only the music of this part, beside that of the whole film.
         engine_change: go on from windows that were composed by another engine, version or processor.
+        batch: how many windows, of different films, are composed in one batch. A film's music depends on the number in
+            its last bits, not on the other films; an unfinished job goes on with the number that it began with.
     """
 
     output: Path | None = None
@@ -65,6 +68,7 @@ class ScoreOptions:
     take: int = 1
     part: tuple[Fraction, Fraction] | None = None
     engine_change: bool = False
+    batch: int = 1
 
     def describe(self) -> dict[str, object]:
         """For the manifest, as JSON holds it."""
@@ -83,6 +87,7 @@ class Run:
         audio: what is done with the film's own sound.
         options: what is asked for.
         progress: told about every stage.
+        rows: windows in a batch.
     """
 
     shop: Workshop
@@ -90,6 +95,7 @@ class Run:
     audio: AudioMode
     options: ScoreOptions
     progress: Progress | None = None
+    rows: int = 1
 
     def __post_init__(self) -> None:
         codec = self.pipeline.musicgen.codec
@@ -116,6 +122,11 @@ class Run:
     def parts(self) -> dict[str, Any]:
         """What the system is made of."""
         return self.pipeline.describe()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the last bits of the music depend on."""
+        return environment(self.pipeline.musicgen, self.rows)
 
     @property
     def read_key(self) -> str:

@@ -24,8 +24,13 @@ REUSED = ("threads", "rows")
 """What a run that goes on takes over from the one before, instead of its own."""
 
 
-def environment(musicgen: FrozenMusicGen) -> dict[str, Any]:
-    """What the last bits of a result depend on beside its settings: versions, processor, engine and its shape."""
+def environment(musicgen: FrozenMusicGen, rows: int = 1) -> dict[str, Any]:
+    """What the last bits of a result depend on beside its settings: versions, processor, engine and its shape.
+
+    Args:
+        musicgen: on its device.
+        rows: windows in a batch.
+    """
     weight = next(musicgen.decoder.parameters())
     return {
         "versions": {name: _version(name) for name in LIBRARIES},
@@ -34,7 +39,7 @@ def environment(musicgen: FrozenMusicGen) -> dict[str, Any]:
         "device": weight.device.type,
         "dtype": str(weight.dtype).removeprefix("torch."),
         "engine": "exact",
-        "rows": 1,
+        "rows": rows,
         "threads": torch.get_num_threads(),
     }
 

@@ -65,11 +65,12 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def edit(pipeline: Pipeline, folder: Path, kept: Composition, what: Edit, curve: AffectCurve) -> Composition:
-    return make_edit(
+    steps = make_edit(
         pipeline, kept, what, curve, ANCHOR, name="0/f",
         store_of=lambda span: WindowStore(folder / str(span), environment(pipeline.musicgen)),
         row_of=lambda store, window: store.row(window.index),
     )  # fmt: skip
+    return pipeline.alone(steps)
 
 
 def test_a_redone_span_leaves_all_other_samples_as_they_are(pipeline: Pipeline, film: Path) -> None:
@@ -204,7 +205,9 @@ def test_a_part_lies_beside_the_whole_film_and_changes_nothing_of_it(pipeline: P
 def test_a_part_is_made_of_the_film_s_own_windows(pipeline: Pipeline) -> None:
     curve = AffectCurve(np.array([[0.5, -0.5], [-0.5, 0.9]]))
     whole = pipeline.compose(Fraction(2), curve, ANCHOR, seed=4, film_key="f")
-    head, left = pipeline.compose_part(Span(10, 60), Fraction(2), curve, ANCHOR, seed=4, film_key="f")
+    head, left = pipeline.alone(pipeline.composing_part(Span(10, 60), Fraction(2), curve, ANCHOR, seed=4, film_key="f"))
     assert left == 0 and torch.equal(head, whole[:, :65])  # with the film's first window, it is the film's music
-    later, left = pipeline.compose_part(Span(100, 110), Fraction(2), curve, ANCHOR, seed=4, film_key="f")
+    later, left = pipeline.alone(
+        pipeline.composing_part(Span(100, 110), Fraction(2), curve, ANCHOR, seed=4, film_key="f")
+    )
     assert left <= 100 and left + later.shape[1] >= 110

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from narrascore.cli.film_list import find_films
 from narrascore.cli.words import Parser, strength
-from narrascore.errors import InterruptedJobError, NarraScoreError, SomeFilmsFailedError, UsageError
+from narrascore.errors import NarraScoreError, SomeFilmsFailedError, UsageError
 from narrascore.media.mix_settings import MixSettings
 from narrascore.parts import SystemSettings
 
@@ -53,8 +54,11 @@ class ScoreSettings(SystemSettings):
     start: str | None
     stop: str | None
     engine_change: bool
+    batch: int
 
     def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ValueError(f"batch is at least one window: got {self.batch}")
         if self.take < 1:
             raise ValueError(f"take counts from 1: got {self.take}")
 
@@ -83,8 +87,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions) -> int:
-    from narrascore.cli.progress import StageBars
-    from narrascore.job import score_film
+    from narrascore.cli.progress import CommonBar, FilmBars
+    from narrascore.job import score_films
 
     broken: list[NarraScoreError] = []
 
@@ -96,23 +100,24 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
             broken.append(error)
             raise
 
-    rows: list[tuple[str, str, str]] = []
-    for film in films:
-        try:
-            with StageBars(film.name) as bars:
-                result = score_film(load, film, options, bars.show)
-            _tell(film, result)
-            done = "finished before" if result.already_finished else "scored"
-            rows.append((film.name, done, str(result.film or result.folder)))
-        except NarraScoreError as error:
-            # What stops one film stops all of them if it is the system itself, or the user.
-            if len(films) == 1 or error in broken or isinstance(error, InterruptedJobError):
-                raise
-            print(f"narrascore: {error}", file=sys.stderr, flush=True)
-            rows.append((film.name, FAILED, str(error)))
+    rows: dict[Path, tuple[str, str, str]] = {}
+    bars = CommonBar(len(films)) if options.batch > 1 and len(films) > 1 else FilmBars()
+    with closing(score_films(load, films, options, bars.show)) as outcomes:
+        for film, outcome in outcomes:
+            bars.end(film)
+            if isinstance(outcome, NarraScoreError):
+                # What stops one film stops all of them if it is the system itself.
+                if len(films) == 1 or outcome in broken:
+                    raise outcome
+                print(f"narrascore: {outcome}", file=sys.stderr, flush=True)
+                rows[film] = film.name, FAILED, str(outcome)
+                continue
+            _tell(film, outcome)
+            done = "finished before" if outcome.already_finished else "scored"
+            rows[film] = film.name, done, str(outcome.film or outcome.folder)
     if len(films) > 1:
-        _sum_up(rows)
-    failed = sum(1 for _, done, _ in rows if done == FAILED)
+        _sum_up([rows[film] for film in films])
+    failed = sum(1 for _, done, _ in rows.values() if done == FAILED)
     if failed:
         raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
     return 0
@@ -153,6 +158,7 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         take=settings.take,
         part=choose_part(start, stop),
         engine_change=settings.engine_change,
+        batch=settings.batch,
     )
 
 
@@ -255,6 +261,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--engine-change", action="store_true", help="go on from windows of another version, processor or engine"
     )
+    parser.add_argument("--batch", type=int, metavar="N", help="compose windows of so many films at once (default 1)")
     parser.add_argument("--offline", action="store_true", help="never ask the hub, nor any other host")
     parser.add_argument("--require-commercial", action="store_true", help="refuse weights without a commercial licence")
     return parser

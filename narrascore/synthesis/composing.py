@@ -1,23 +1,37 @@
-"""One window of music: the sentence through cross-attention, the curve through the adapter (paper 3.5 and 3.6)."""
+"""One window of music: the sentence through cross-attention, the curve through the adapter (paper 3.5 and 3.6).
+
+Whoever composes asks for draws and waits: compose_in_draws --Draw--> draw_windows --codes--> compose_in_draws. So the
+windows of several films can be drawn in one batch, and a window that collapsed is drawn again beside other films' next.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.collapse import Collapse, find_collapse
+from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.decoding import Sampling, generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.windows import Window
 
 MOST_REDRAWS = 3
 """A window that still collapses after so many other seeds is asked for something that the model cannot play on."""
+WORDS = 64
+"""In a batch a sentence is padded to a multiple of so many tokens: mostly to the same one, whatever its neighbours."""
+
+T = TypeVar("T")
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,36 @@ class ComposedWindow:
     collapses: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One draw of one window, as it is asked for.
+
+    Attributes:
+        text: the anchor's sentence, one row.
+        curve: of the whole film; the window reads its absolute frames from it.
+        window: frames of the film's token stream.
+        prompt: the last `window.prompt` codes of the stream so far, `[K, P]`.
+        seed: names the noise.
+        on_frame: told how many of the window's frames are finished.
+    """
+
+    text: TextCondition
+    curve: AffectCurve
+    window: Window
+    prompt: Tensor | None
+    seed: str
+    on_frame: Callable[[int], None] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """What the draws of one batch have in common: frames of prompt, and tokens of text once it is padded."""
+        return self.window.prompt, math.ceil(self.text.mask.shape[1] / WORDS) * WORDS
+
+
+Composing = Generator[Draw, Tensor, T]
+"""Asks for draws, is sent the codes of each, `[K, window.frames]`, and returns what came of them."""
+
+
 def compose_window(
     musicgen: FrozenMusicGen,
     adapter: AffectAdapter | None,
@@ -45,45 +89,119 @@ def compose_window(
     sampling: Sampling | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> ComposedWindow:
-    """Draw the new frames of one window, again from the next seed where they collapse (see `collapse`).
+    """Draw the new frames of one window by itself.
 
     Args:
         musicgen: the frozen backbone.
         adapter: None plays the backbone alone: closed gates.
+        sentence, curve, window, prompt, seed, on_frame: as for `compose_in_draws`.
+        sampling: by default the checkpoint's own.
+    """
+    sampling = sampling or musicgen.sampling
+    draws = compose_in_draws(musicgen, sentence, curve, window, prompt, seed, sampling, on_frame)
+    return drive(draws, lambda draw: draw_windows(musicgen, adapter, [draw], sampling=sampling)[0])
+
+
+def compose_in_draws(
+    musicgen: FrozenMusicGen,
+    sentence: str,
+    curve: AffectCurve,
+    window: Window,
+    prompt: Tensor | None,
+    seed: str,
+    sampling: Sampling | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> Composing[ComposedWindow]:
+    """Ask for the new frames of one window, again from the next seed where they collapse (see `collapse`).
+
+    Args:
+        musicgen: reads the sentence and judges the codes.
         sentence: the anchor's.
-        curve: of the whole film; the window reads its absolute frames from it.
-        window: frames of the film's token stream.
-        prompt: the last `window.prompt` codes of the stream so far, `[K, P]`.
+        curve, window, prompt: as for `Draw`.
         seed: names this unit; the same seed gives the same codes on the same machine. Draw n after the first is named
             by "<seed>/n".
         sampling: by default the checkpoint's own.
         on_frame: told how many of the window's frames are finished; a window drawn again starts anew.
     """
-    sampling = sampling or musicgen.sampling
-    control = None
-    if adapter is not None:
-        positions = window.frames + max(musicgen.delays)
-        control = adapter.control(curve, window.start, positions, musicgen.frame_rate_hz)[None]
-    draws: list[tuple[Tensor, Collapse | None]] = []
-    for draw in range(1 + (MOST_REDRAWS if sampling.temperature > 0 else 0)):
-        codes = generate(
-            musicgen.decoder,
-            musicgen.delays,
-            musicgen.encode_text([sentence]),
-            window.frames,
-            [noise_of(f"{seed}/{draw}" if draw else seed)],
-            sampling,
-            prompt=None if prompt is None or window.prompt == 0 else prompt[None],
-            adapter=adapter,
-            control=control,
-            on_frame=on_frame,
-            held_code=musicgen.codec.held_code,
-        )[0].cpu()
+    text, draws = musicgen.encode_text([sentence]), list[tuple[Tensor, Collapse | None]]()
+    for draw in range(1 + (MOST_REDRAWS if (sampling or musicgen.sampling).temperature > 0 else 0)):
+        codes = yield Draw(text, curve, window, prompt, f"{seed}/{draw}" if draw else seed, on_frame)
         collapse = find_collapse(musicgen.codec, codes, window.prompt, film_goes_on=not window.last)
         draws.append((codes[:, window.prompt :], collapse))
         if collapse is None:
             break
     return _choose(draws)
+
+
+def draw_windows(
+    musicgen: FrozenMusicGen,
+    adapter: AffectAdapter | None,
+    draws: Sequence[Draw],
+    rows: int = 1,
+    sampling: Sampling | None = None,
+) -> list[Tensor]:
+    """Draw windows of different films side by side: the weights are read once for all of them.
+
+    The last bits depend on the shape of what is computed, not on what the other rows hold. So with more than one row
+    the shape is always the same: rows that nobody asked for repeat the first, windows are drawn at full length and cut.
+
+    Args:
+        musicgen, adapter: what composes.
+        draws: of one shape, `rows` of them at most.
+        rows: of the batch.
+        sampling: by default the checkpoint's own.
+
+    Returns:
+        Codes `[K, window.frames]` of each draw, the prompt included.
+    """
+    first, filled = draws[0], [*draws, *[draws[0]] * (rows - len(draws))]
+    frames = first.window.frames if rows == 1 else musicgen.window_frames
+    prompts = [draw.prompt for draw in filled if draw.prompt is not None and draw.window.prompt]
+    control = None
+    if adapter is not None:
+        positions, rate_hz = frames + max(musicgen.delays), musicgen.frame_rate_hz
+        control = torch.stack([adapter.control(d.curve, d.window.start, positions, rate_hz) for d in filled])
+
+    def tell(done: int) -> None:
+        for draw in draws:
+            if draw.on_frame is not None and done <= draw.window.frames:
+                draw.on_frame(done)
+
+    codes = generate(
+        musicgen.decoder,
+        musicgen.delays,
+        first.text if rows == 1 else TextCondition.stack([_pad(draw.text, draw.shape[1]) for draw in filled]),
+        frames,
+        [noise_of(draw.seed) for draw in filled],
+        sampling or musicgen.sampling,
+        prompt=torch.stack(prompts) if prompts else None,
+        adapter=adapter,
+        control=control,
+        on_frame=tell,
+        held_code=musicgen.codec.held_code,
+    ).cpu()
+    return [codes[row, :, : draw.window.frames] for row, draw in enumerate(draws)]
+
+
+def drive(steps: Generator[Asked, Given, T], answer: Callable[[Asked], Given]) -> T:
+    """Answer everything that is asked, one by one; what goes wrong meanwhile is raised where it was asked."""
+    try:
+        asked = next(steps)
+        while True:
+            try:
+                given = answer(asked)
+            except BaseException as error:
+                asked = steps.throw(error)
+            else:
+                asked = steps.send(given)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _pad(text: TextCondition, tokens: int) -> TextCondition:
+    missing = tokens - text.mask.shape[1]
+    return TextCondition(F.pad(text.states, (0, 0, 0, missing)), F.pad(text.mask, (0, missing)))
 
 
 def _choose(draws: list[tuple[Tensor, Collapse | None]]) -> ComposedWindow:

@@ -35,7 +35,7 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
     assert (settings.mix, settings.deliver) == (defaults.mix, defaults.deliver)
     assert (settings.output, settings.audio, settings.curve) == (None, None, None)
     assert (settings.redo, settings.take, settings.start, settings.stop) == (None, defaults.take, None, None)
-    assert settings.engine_change == defaults.engine_change
+    assert (settings.engine_change, settings.batch) == (defaults.engine_change, defaults.batch)
     assert settings.system == "embedded"
 
 
@@ -55,6 +55,7 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
         (["a.mp4", "--redo", "5-1"], 2, "ends before it begins"),
         (["a.mp4", "redo=5"], 2, "write START-STOP"),
         (["a.mp4", "--take", "0"], 2, "take counts from 1"),
+        (["a.mp4", "--batch", "0"], 2, "batch is at least one window"),
         (["a.mp4", "--from", "1:00"], 2, "give both"),
         (["a.mp4", "--from", "x", "--to", "1"], 2, "'x' is no time"),
         (["."], 3, "names no film"),
