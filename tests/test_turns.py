@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from narrascore import Pipeline
+from narrascore import AffectCurve, Pipeline
 from narrascore.cli.main import main
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError
 from narrascore.job import JobResult, ScoreOptions, score_film, score_films
-from narrascore.synthesis.composing import Draw
+from narrascore.synthesis.composing import ComposedWindow, Composing, Draw, compose_in_draws, drive
+from narrascore.synthesis.decoding import Sampling
+from narrascore.turns import in_turns, take_turns
+from narrascore.windows import Window
 from tests.films import write_clip
+from tests.synthesis.tiny import tiny_score_musicgen
 from tests.systems import tiny_pipeline
 
 PLAIN = ScoreOptions(audio="music-only", prompt="calm strings")
@@ -186,3 +190,19 @@ def test_the_command_scores_films_side_by_side(
     table = [line.split()[:2] for line in capsys.readouterr().out.splitlines()[-3:]]
     assert table == [["a.mp4", "scored"], ["c.mp4", "failed"], ["d.mp4", "scored"]]
     assert music(films[0]) == alone["a"] and music(films[2]) == alone["d"]
+
+
+def test_a_window_that_collapsed_is_drawn_again_beside_other_films(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_pretrained(tiny_score_musicgen(tmp_path, window_seconds=8.0, prompt_seconds=2.0))
+    musicgen, curve, window = pipeline.musicgen, AffectCurve([[0, 0]] * 9), Window(0, 0, 200, 0, last=False)
+    musicgen.sampling = Sampling(128, 1.0, 1.0, 1.0)
+
+    def ask(seed: str) -> Composing[ComposedWindow]:
+        return compose_in_draws(musicgen, "sad piano", curve, window, None, seed)
+
+    both = dict(take_turns((seed, in_turns(ask(seed), pipeline, 1, 2)) for seed in "abcde"))
+    for seed, made in both.items():
+        alone = drive(ask(seed), lambda draw: pipeline.draw([draw], 2)[0])
+        assert isinstance(made, ComposedWindow) and torch.equal(made.codes, alone.codes)
+        assert made.collapses == alone.collapses
+    assert any(made.collapses for made in both.values() if isinstance(made, ComposedWindow))
