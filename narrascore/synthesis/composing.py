@@ -59,7 +59,7 @@ def compose_window(
         positions = window.frames + max(musicgen.delays)
         control = adapter.control(curve, window.start, positions, musicgen.frame_rate_hz)[None]
     codes = generate(
-        musicgen.decoder,
+        musicgen.engine,
         musicgen.delays,
         musicgen.encode_text([sentence]),
         window.frames,
