@@ -6,9 +6,10 @@
 
 MusicGen-Small's decoder with random weights (24 blocks of width 1024, 4 codebooks of 2048), and the embedded model as
 it is shipped. A step is complete: guidance, top-k and sampling. A context is put into the cache as noise, so that every
-method begins with the same number of positions; the steps timed are the next ones. The reference, `library`, is transformers' own decoder over its own cache, fed the same rows; its `generate` adds to that. `allowed` is
-the rate at which the weights and the cache that a step reads once would come through the memory, as fast as this run
-read a large matrix; a small model's weights stay in the processor's cache and may come faster. The median step counts.
+method begins with the same number of positions; the steps timed are the next ones. The reference, `library`, is
+transformers' own decoder over its own cache, fed the same rows; its `generate` adds to that. `allowed` is the rate at
+which the weights and the cache that a step reads once would come through the memory, as fast as this run read a large
+matrix; a small model's weights stay in the processor's cache and may come faster. The median step counts.
 CPU seconds beside wall seconds tell whether the machine had other work, which makes the wall clock worthless.
 """
 

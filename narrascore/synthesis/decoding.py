@@ -174,7 +174,7 @@ class Drawing:
         self._frame = torch.arange(-1, positions)[None, :] - torch.tensor(delays)[:, None]
         self.free = (self._frame >= self._known).to(engine.device)
         self.waiting = torch.zeros(len(noise), len(delays), engine.codes, device=engine.device)
-        self._noise = log_waiting_times(noise, len(delays), engine.codes)
+        self._noise = log_waiting_times(noise, len(delays), engine.codes, engine.device)
 
     def pad_tail(self) -> None:
         """Leave what lies past the last frame as padding."""
@@ -225,8 +225,13 @@ def sample(logits: Tensor, sampling: Sampling, waiting: Tensor) -> Tensor:
     return (logits / sampling.temperature - waiting).argmax(dim=-1)
 
 
-def log_waiting_times(noise: list[torch.Generator], codebooks: int, codes: int) -> Iterator[Tensor]:
+def log_waiting_times(
+    noise: list[torch.Generator], codebooks: int, codes: int, device: torch.device | None = None
+) -> Iterator[Tensor]:
     """Noise for step after step, log of Exp(1), `[B, K, V]`: each item's from its own CPU generator."""
     while True:
         drawn = [torch.empty(NOISE_STEPS, codebooks, codes).exponential_(generator=unit) for unit in noise]
-        yield from torch.stack(drawn, dim=1).log_()
+        block = torch.stack(drawn, dim=1).log_()
+        if device is not None and device.type == "cuda":  # from pinned memory nobody waits for the copy
+            block = block.pin_memory().to(device, non_blocking=True)
+        yield from block
