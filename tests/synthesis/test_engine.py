@@ -97,11 +97,11 @@ def library_logits(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_passage_reads_and_steps_as_the_forward_pass_does(tmp_path: Path, dtype: torch.dtype) -> None:
-    musicgen = FrozenMusicGen.from_pretrained(tiny_score_musicgen(tmp_path), engine="exact", dtype=dtype)
+    musicgen = FrozenMusicGen.from_pretrained(tiny_encodec_musicgen(tmp_path), engine="exact", dtype=dtype)
     adapter, frames = open_adapter(musicgen), STRETCH + 9
     inputs, _, _ = teacher_forcing(random_codes(musicgen, 2, frames), musicgen.delays, musicgen.bos)
     text = musicgen.encode_text(["calm piano", ""])
-    control = adapter.control(made_curve(), 0, frames, 25.0)[None].repeat(2, 1, 1)
+    control = adapter.control(made_curve(), 0, frames, musicgen.frame_rate_hz)[None].repeat(2, 1, 1)
     gates = open_gates(adapter)
     with torch.inference_mode():
         whole = run_decoder(musicgen.decoder, inputs, text, add_control=inject(gates, control)).transpose(1, 2)
@@ -183,7 +183,7 @@ def test_noise_depends_on_the_units_own_seed_alone() -> None:
 
 
 def test_the_engine_is_made_once_and_again_when_the_decoder_moves(tmp_path: Path) -> None:
-    musicgen = FrozenMusicGen.from_pretrained(tiny_score_musicgen(tmp_path), engine="exact")
+    musicgen = FrozenMusicGen.from_pretrained(tiny_encodec_musicgen(tmp_path), engine="exact")
     first = musicgen.engine
     assert musicgen.engine is first
     musicgen.place("cpu", torch.bfloat16)
