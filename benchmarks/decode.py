@@ -114,10 +114,10 @@ def measure(step: Step, context: int, steps: int) -> tuple[float, float]:
 def bytes_of_step(model: MusicgenForCausalLM, name: str, rows: int, context: int) -> int:
     """What a step must read: each matrix once, the heads in fp32, and the filled part of every row's cache."""
     config = model.config
-    width, layers = config.hidden_size, config.num_hidden_layers
+    width, layers = int(config.hidden_size), int(config.num_hidden_layers)
     # Per block: queries, keys, values and output; queries and output of the text; two matrices inside.
-    matrices = layers * (6 * width**2 + 2 * width * config.ffn_dim)
-    heads = config.num_codebooks * config.vocab_size * width
+    matrices = layers * (6 * width**2 + 2 * width * int(config.ffn_dim))
+    heads = int(config.num_codebooks * config.vocab_size) * width
     each = {"exact": 4, "library": 4, "bf16": 2, "int8": 1}[name]
     cached = 4 if name in ("exact", "library") else 2
     return matrices * each + heads * 4 + rows * context * layers * 2 * width * cached

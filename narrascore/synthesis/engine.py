@@ -17,12 +17,10 @@ from torch import Tensor
 from transformers import MusicgenForCausalLM
 
 from narrascore.synthesis.decoder import TextCondition, positions
-from narrascore.synthesis.matrices import EngineName, Matrix, choose, hold
+from narrascore.synthesis.matrices import SMALL, EngineName, Matrix, choose, hold
 
 STRETCH = 64
 """Positions by which the cache grows: oneDNN makes a new kernel for every new shape, and copies what is not packed."""
-SMALL = 50_000_000
-"""Weights under which a step is calls more than reading, and a second thread only waits for the first."""
 
 Norm = tuple[tuple[int], Tensor, Tensor, float]
 """What `F.layer_norm` takes beside the states."""
@@ -57,7 +55,8 @@ class Engine:
         config, decoder = model.config, model.model.decoder
         weight = model.lm_heads[0].weight
         self.device = weight.device
-        self.name: EngineName = choose(name, weight.device, weight.dtype)
+        size = weights_of(model)
+        self.name: EngineName = choose(name, weight.device, weight.dtype, size)
         self.made_for = (self.name, weight.device, weight.dtype)
         on_cpu = weight.device.type == "cpu"
         self.cache_dtype = weight.dtype if self.name == "exact" else torch.bfloat16
@@ -76,8 +75,7 @@ class Engine:
         self.table = torch.cat(tables).to(self.dtype)
         self.first_row = torch.arange(self.codebooks, device=self.device)[:, None] * len(tables[0])
         self._decoder = decoder
-        small = sum(parameter.numel() for parameter in decoder.parameters()) < SMALL
-        self.threads = 1 if on_cpu and small else None
+        self.threads = 1 if on_cpu and size < SMALL else None
 
     def positions(self, count: int) -> Tensor:
         """The first `count` positions' vectors, `[count, D]`."""
@@ -113,6 +111,11 @@ class Engine:
 
     def _norm(self, norm: torch.nn.LayerNorm) -> Norm:
         return (self.width,), norm.weight.detach().to(self.dtype), norm.bias.detach().to(self.dtype), norm.eps
+
+
+def weights_of(model: MusicgenForCausalLM) -> int:
+    """How many there are."""
+    return sum(int(parameter.numel()) for parameter in model.parameters())
 
 
 class Passage:

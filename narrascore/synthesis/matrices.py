@@ -20,14 +20,18 @@ EngineName = Literal["auto", "exact", "bf16", "int8"]
 """`exact` computes in the decoder's own dtype; the others hold its matrices in fewer bits; `auto` is `choose`d."""
 Matrix = Callable[[Tensor], Tensor]
 """`[M, D_in]` -> `[M, D_out]`."""
+SMALL = 50_000_000
+"""Weights under which a step is calls more than reading, and a second thread only waits for the first."""
 STEP_ROWS = 4
 """Rows of a usual step, for which oneDNN chooses a layout; other counts are computed too."""
 FEW_ROWS = 16
 """With more rows than these int8 weights are first made bf16: their kernel is made for a few."""
 
 
-def choose(name: str, device: torch.device, dtype: torch.dtype) -> EngineName:
-    """What `auto` means for a decoder on a device, and any other name as it is.
+def choose(name: str, device: torch.device, dtype: torch.dtype, weights: int) -> EngineName:
+    """What `auto` means for a decoder of so many weights on a device, and any other name as it is.
+
+    On a CPU a small decoder stays exact: its step is calls and attention more than reading, and bf16 adds calls.
 
     Raises:
         UsageError: if there is no such engine there.
@@ -40,7 +44,9 @@ def choose(name: str, device: torch.device, dtype: torch.dtype) -> EngineName:
         return name  # type: ignore[return-value]
     if device.type == "cuda":
         return "bf16" if dtype == torch.float32 and torch.cuda.is_bf16_supported() else "exact"
-    return "bf16" if device.type == "cpu" and dtype != torch.float16 and _computes_bf16() else "exact"
+    if device.type != "cpu" or weights < SMALL or dtype == torch.float16:
+        return "exact"
+    return "bf16" if _computes_bf16() else "exact"
 
 
 def hold(weight: Tensor, name: EngineName) -> Matrix:
@@ -87,7 +93,7 @@ def _int8(weight: Tensor) -> Matrix:
 
 def _packs(dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies this dtype here; elsewhere than on x86 torch's own product serves."""
-    if platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkldnn.is_available():
+    if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

@@ -20,7 +20,7 @@ from narrascore.synthesis.codec import Codec, EncodecCodec
 from narrascore.synthesis.decoder import AddControl, TextCondition, run_decoder
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.delays import musicgen_delays
-from narrascore.synthesis.engine import Engine
+from narrascore.synthesis.engine import Engine, weights_of
 from narrascore.synthesis.matrices import EngineName, choose
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.synthesis.score_model import ScoreCodecConfig
@@ -108,7 +108,7 @@ class FrozenMusicGen(nn.Module):
         """
         library_logging.set_verbosity_error()
         library_logging.disable_progress_bar()
-        choose(engine, torch.device(device), dtype)
+        choose(engine, torch.device(device), dtype, weights=0)
         folder = find_checkpoint(name, revision=revision, offline=offline)
         _refuse_foreign_kernels(folder)
         try:
@@ -172,7 +172,7 @@ class FrozenMusicGen(nn.Module):
     def engine_name(self) -> EngineName:
         """What `asked_engine` means on this device and machine."""
         weight = self.decoder.lm_heads[0].weight
-        return choose(self.asked_engine, weight.device, weight.dtype)
+        return choose(self.asked_engine, weight.device, weight.dtype, weights_of(self.decoder))
 
     @property
     def engine(self) -> Engine:

@@ -15,7 +15,7 @@ from narrascore.synthesis.delays import delay_codes, teacher_forcing
 from narrascore.synthesis.engine import STRETCH, Engine, Passage
 from narrascore.synthesis.fidelity import divergence
 from narrascore.synthesis.injection import inject, open_gates
-from narrascore.synthesis.matrices import FEW_ROWS, choose, hold
+from narrascore.synthesis.matrices import FEW_ROWS, SMALL, choose, hold
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from tests.synthesis.tiny import open_adapter, tiny_encodec_musicgen, tiny_score_musicgen
 
@@ -192,9 +192,12 @@ def test_the_engine_is_made_once_and_again_when_the_decoder_moves(tmp_path: Path
     assert first.threads == 1, "a small decoder gains nothing from a second thread"
 
 
-def test_an_engine_that_is_none_is_refused() -> None:
+def test_auto_goes_by_size_and_device_and_an_engine_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="engine 'fast': choose one of auto, exact, bf16, int8"):
-        choose("fast", torch.device("cpu"), torch.float32)
+        choose("fast", torch.device("cpu"), torch.float32, 0)
     with pytest.raises(UsageError, match="int8 on cuda"):
-        choose("int8", torch.device("cuda"), torch.float32)
-    assert choose("auto", torch.device("mps"), torch.float32) == "exact"
+        choose("int8", torch.device("cuda"), torch.float32, 0)
+    assert choose("auto", torch.device("mps"), torch.float32, SMALL) == "exact"
+    assert choose("auto", torch.device("cpu"), torch.float32, SMALL - 1) == "exact"
+    assert choose("auto", torch.device("cpu"), torch.float16, SMALL) == "exact"
+    assert choose("auto", torch.device("cpu"), torch.float32, SMALL) in ("exact", "bf16")
