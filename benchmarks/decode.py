@@ -36,9 +36,10 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.composing import noise_of
 from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.decoding import Drawing, Guidance, Sampling, log_waiting_times, sample
-from narrascore.synthesis.engine import Engine, Passage
+from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.fidelity import Divergence, divergence
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
+from narrascore.synthesis.passage import Passage
 
 RESULTS = Path(__file__).parent / "results" / "decode.json"
 ENGINES = ("exact", "bf16", "int8")

@@ -13,8 +13,9 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.cuda_graph import Recording
 from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.delays import delay_codes, undelay_codes
-from narrascore.synthesis.engine import Engine, Passage
+from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.injection import open_gates
+from narrascore.synthesis.passage import Passage
 
 NOISE_STEPS = 32
 """Steps whose noise is drawn in one call; a unit's codes depend on it as they do on the seed."""

@@ -11,9 +11,10 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.decoding import Guidance
 from narrascore.synthesis.delays import teacher_forcing
-from narrascore.synthesis.engine import Engine, Passage
+from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.injection import open_gates
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.passage import Passage
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from narrascore.synthesis.composing import noise_of
 from narrascore.synthesis.decoder import TextCondition, run_decoder
 from narrascore.synthesis.decoding import NOISE_STEPS, Guidance, Sampling, generate, log_waiting_times
 from narrascore.synthesis.delays import delay_codes, teacher_forcing
-from narrascore.synthesis.engine import STRETCH, Engine, Passage
+from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.fidelity import divergence
 from narrascore.synthesis.injection import inject, open_gates
 from narrascore.synthesis.matrices import FEW_ROWS, SMALL, choose, hold
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.passage import STRETCH, Passage
 from tests.synthesis.tiny import open_adapter, tiny_encodec_musicgen, tiny_score_musicgen
 
 TIE = 1e-4
