@@ -33,7 +33,7 @@ def environment(musicgen: FrozenMusicGen) -> dict[str, Any]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "device": weight.device.type,
         "dtype": str(weight.dtype).removeprefix("torch."),
-        "engine": "exact",
+        "engine": musicgen.engine_name,
         "rows": 1,
         "threads": torch.get_num_threads(),
     }

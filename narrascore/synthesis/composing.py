@@ -67,7 +67,7 @@ def compose_window(
     draws: list[tuple[Tensor, Collapse | None]] = []
     for draw in range(1 + (MOST_REDRAWS if sampling.temperature > 0 else 0)):
         codes = generate(
-            musicgen.decoder,
+            musicgen.engine,
             musicgen.delays,
             musicgen.encode_text([sentence]),
             window.frames,
