@@ -113,7 +113,7 @@ def make_edit(
             "stop_seconds": span.stop / rate_hz,
             "join_seconds": stop / rate_hz,
             "join_distance": distance,
-            "windows": [row_of(store, window) for window in pipeline.windows_of(composed)],
+            "windows": [row_of(store, window) for window in pipeline.windows_of(composed, total)],
         })  # fmt: skip
     done = {"why": edit.why, "take": edit.take, "frames": [[s.start, s.stop] for s in edit.spans], "spans": rows}
     return replace(composition, curve=curve, edits=(*composition.edits, done))

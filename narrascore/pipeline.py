@@ -265,7 +265,7 @@ class Pipeline:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
         codes = kept[:, : span.stop].clone()
-        yield from self._continue(codes, self.windows_of(span), curve, anchor, name, store, progress)
+        yield from self._continue(codes, self.windows_of(span, kept.shape[1]), curve, anchor, name, store, progress)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -284,9 +284,9 @@ class Pipeline:
         """The windows in which `compose` makes so many frames."""
         return continuation_windows(total, self.musicgen.window_frames, self.musicgen.prompt_frames)
 
-    def windows_of(self, span: Span) -> list[Window]:
-        """The windows in which `recomposing` makes a span."""
-        return windows_of(span, self.musicgen.window_frames, self.musicgen.prompt_frames)
+    def windows_of(self, span: Span, total: int) -> list[Window]:
+        """The windows in which `recomposing` makes a span of a film of `total` frames."""
+        return windows_of(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
 
     def render(
         self,

@@ -48,7 +48,7 @@ def render_music(
     """Decode codes `[K, T]` to blocks `[C, n]`, `samples_of(duration_seconds)` samples in all, faded out at the end;
     patches are laid over them in their order."""
     chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
-    chunks = codec.decode_chunks(codes.long(), chunk_frames)
+    chunks = codec.decode_chunks(codes, chunk_frames)
     for patch in patches:
         chunks = lay_over(codec, chunks, patch, codes.shape[1], chunk_frames)
     return end_with_film(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterable
@@ -125,8 +126,8 @@ def changed_spans(changed: NDArray[np.bool_], *, before: int, after: int, gap: i
     return merge([Span(max(0, start - before), min(total, stop + after)) for start, stop in spans], gap)
 
 
-def windows_of(span: Span, window: int, prompt: int) -> list[Window]:
-    """Windows that compose a span anew; the first has what was kept before it as its prompt.
+def windows_of(span: Span, total: int, window: int, prompt: int) -> list[Window]:
+    """Windows that compose a span of `total` frames anew; the first has what was kept before it as its prompt.
 
     kept     ================================================================
     span                    |                 |
@@ -134,10 +135,12 @@ def windows_of(span: Span, window: int, prompt: int) -> list[Window]:
     """
     known = min(span.start, prompt)
     moved = continuation_windows(span.stop - span.start + known, window, prompt)
-    windows = [Window(w.index, w.start + span.start - known, w.stop + span.start - known, w.prompt) for w in moved]
-    # The first window of a stream has no prompt; this one has what is there.
-    windows[0] = Window(0, windows[0].start, windows[0].stop, known)
-    return windows
+    by = span.start - known
+    # The first window of a stream has no prompt; this one has what is there. Only the film's last one may end.
+    return [
+        Window(w.index, w.start + by, w.stop + by, w.prompt if w.index else known, last=w.stop + by == total)
+        for w in moved
+    ]
 
 
 def windows_over(span: Span, total: int, window: int, prompt: int) -> list[Window]:
@@ -150,5 +153,5 @@ def windows_over(span: Span, total: int, window: int, prompt: int) -> list[Windo
     """
     whole = continuation_windows(total, window, prompt)
     chosen = [w for w in whole if w.new_start < span.stop and w.stop > span.start]
-    chosen[0] = Window(chosen[0].index, chosen[0].start, chosen[0].stop, 0)
+    chosen[0] = dataclasses.replace(chosen[0], prompt=0)
     return chosen

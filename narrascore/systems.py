@@ -77,8 +77,9 @@ def load_parts(settings: SystemSettings) -> Parts:
         else CinematicProbe()
     )
     musicgen = load_music(
-        source, device=device, dtype=settings.dtype, offline=settings.offline, soundfont=settings.soundfont
-    )
+        source, device=device, dtype=settings.dtype, engine=settings.engine, offline=settings.offline,
+        soundfont=settings.soundfont,
+    )  # fmt: skip
     musicgen.sampling = _guide(musicgen.sampling, settings)
     conceive = load_anchor_reader(
         replace(settings.anchor, reader=reader), eye=eye.name, vlm=vlm,
@@ -99,6 +100,7 @@ def load_music(
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    engine: str = "auto",
     offline: bool = False,
     soundfont: str | Path | None = None,
 ) -> FrozenMusicGen:
@@ -106,7 +108,7 @@ def load_music(
 
     Raises:
         ModelUnavailableError: if it is not at hand.
-        UsageError: if the dtype or the sound font is none.
+        UsageError: if the dtype, the engine or the sound font is none.
     """
     source = MUSIC.get(str(music), str(music))
     if source == MUSIC["embedded"] and not (EMBEDDED_FOLDER / "config.json").is_file():
@@ -122,6 +124,7 @@ def load_music(
         source,
         device=device,
         dtype=DTYPES[dtype],
+        engine=engine,
         offline=offline,
         soundfont=None if soundfont is None else Path(soundfont),
     )

@@ -38,7 +38,7 @@ def environment(musicgen: FrozenMusicGen, rows: int = 1) -> dict[str, Any]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "device": weight.device.type,
         "dtype": str(weight.dtype).removeprefix("torch."),
-        "engine": "exact",
+        "engine": musicgen.engine_name,
         "rows": rows,
         "threads": torch.get_num_threads(),
     }

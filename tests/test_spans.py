@@ -88,15 +88,21 @@ def test_a_change_is_heard_before_and_after_it() -> None:
 def test_the_windows_of_a_span_compose_exactly_it(window: int, prompt: int) -> None:
     for start in (0, 1, 11, 12, 13, 200):
         for frames in (1, 17, 18, 19, 100):
-            windows = windows_of(Span(start, start + frames), window, prompt)
+            windows = windows_of(Span(start, start + frames), start + frames, window, prompt)
             assert windows[0].new_start == start and windows[-1].stop == start + frames
             assert windows[0].prompt == min(start, prompt)
             assert all(a.stop == b.new_start and b.prompt == prompt for a, b in itertools.pairwise(windows))
             assert all(0 < w.frames <= window and w.frames > w.prompt and w.start >= 0 for w in windows)
 
 
+@pytest.mark.parametrize("total", [100, 101])
+def test_a_span_s_last_window_may_end_only_with_the_film(total: int) -> None:
+    last = [window.last for window in windows_of(Span(20, 100), total, 40, 15)]
+    assert last == [False] * (len(last) - 1) + [total == 100]
+
+
 def test_the_windows_of_all_are_those_of_the_film() -> None:
-    assert windows_of(Span(0, 100), 40, 15) == continuation_windows(100, 40, 15)
+    assert windows_of(Span(0, 100), 100, 40, 15) == continuation_windows(100, 40, 15)
     assert windows_over(Span(0, 100), 100, 40, 15) == continuation_windows(100, 40, 15)
 
 

@@ -24,12 +24,13 @@ experiment=table1, table4, figure4, listening and ratings fill the paper's table
 music is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
 PATHS_AND_TEXT = (
     "output", "document", "music", "adapter", "adapters.blocks_50", "adapters.blocks_100", "soundfont", "data.root",
-    "rules", "ratings.answers", "ratings.key",
+    "rules", "reference", "ratings.answers", "ratings.key",
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from narrascore.anchor import MusicalAnchor
     from narrascore.data.shards import ShardSet
+    from narrascore.evaluation.embedders import Embedder
     from narrascore.evaluation.measured import SystemRow
     from narrascore.evaluation.music import ComposePiece
     from narrascore.evaluation.rules import RuleReader
@@ -104,15 +105,14 @@ class _Bench:
             case "seams":
                 from narrascore.evaluation.seams import run_seams
 
-                text: str = run_seams(self.pipeline, out, duration_seconds=settings.duration_seconds,
-                                      anchor=self.anchor, **curves)[1]  # fmt: skip
-                return text
+                # Of curves long enough for several joins, whatever the other measurements take.
+                return run_seams(self.pipeline, out, anchor=self.anchor, **curves)[1]
             case "table1":
                 from narrascore.evaluation.table1 import run_table1
 
-                return run_table1(
-                    self.pipeline, self.composer, out, corpus=self.split("test"), **self.on_films(), **told
-                )[1]
+                return run_table1(self.pipeline, self.composer, out, corpus=self.split("test"),
+                                  reference=settings.reference, embedders=self.embedders(), **self.on_films(),
+                                  **told)[1]  # fmt: skip
             case "table4":
                 from narrascore.evaluation.table4 import run_table4
 
@@ -162,6 +162,15 @@ class _Bench:
     def on_films(self) -> dict[str, Any]:
         """What both tables take."""
         return {"films": self.films, "generated": self.settings.generated, "rules": self.rules}
+
+    def embedders(self) -> list[Embedder]:
+        """What Table 1's distances are measured by: statistics that need no weights, then networks that do."""
+        from narrascore.evaluation.embedders import LogMelStatistics
+        from narrascore.evaluation.harness import PAPER_FEATURES
+        from narrascore.evaluation.listening_models import AstLogits, ClapEmbedding
+
+        offline = self.settings.offline
+        return [LogMelStatistics(), AstLogits(offline=offline), ClapEmbedding(offline=offline), *PAPER_FEATURES]
 
     @cached_property
     def systems(self) -> dict[str, SystemRow]:
@@ -230,6 +239,9 @@ def _parser() -> Parser:
     )  # fmt: skip
     parser.add_argument(
         "--data", dest="data.root", metavar="FOLDER", help="shards: held-out pieces to compare with, rules to learn"
+    )
+    parser.add_argument(
+        "--reference", metavar="FOLDER", help="music that Table 1's distances are measured to (default: of --data)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of curves, music, shuffles and bootstrap (default 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")

@@ -61,6 +61,7 @@ class EvaluateSettings(SystemSettings):
     long_duration_seconds: tuple[int, int]
     seed: int
     rules: Path | None
+    reference: Path | None
     generated: Mapping[str, Path]
     adapters: BlockAdapters
     listening: ListeningSettings

@@ -247,6 +247,9 @@ def _parser() -> Parser:
     parser.add_argument("--seed", type=int, metavar="N", help="another seed is another piece (default 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="of the music (default float32)")
+    parser.add_argument(
+        "--engine", choices=("auto", "exact", "bf16", "int8"), help="how the music model is played (default auto)"
+    )
     parser.add_argument("--text-guidance", type=strength, metavar="S", help="how much the sentence counts, or off")
     parser.add_argument("--control-guidance", type=strength, metavar="S", help="how much the curve counts, or off")
     parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")

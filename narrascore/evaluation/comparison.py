@@ -93,7 +93,7 @@ def compare_systems(
         for system, folder in {REFERENCE: reference, **systems}.items():
             if isinstance(truth, Missing):
                 command = embedder.command(folder, reference) if truth.command else ""
-                cells += _missing(embedder, system, Missing(truth.reason, command))
+                cells += _missing(embedder, system, Missing(truth.why, command))
                 continue
             if not folder.is_dir():
                 cells += _missing(

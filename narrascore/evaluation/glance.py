@@ -72,7 +72,7 @@ def _play(musicgen: FrozenMusicGen, adapter: AffectAdapter, curves: list[Evaluat
     reach = frames + max(musicgen.delays)
     control = torch.stack([adapter.control(asked.curve, 0, reach, musicgen.frame_rate_hz) for asked in curves])
     return generate(
-        musicgen.decoder,
+        musicgen.engine,
         musicgen.delays,
         musicgen.encode_text([asked.anchor.sentence for asked in curves]),
         frames,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from narrascore.evaluation.cells import Missing as Missing
 from narrascore.evaluation.intervals import NOTHING, Estimate
 from narrascore.evaluation.tables import DASH, Table
 
@@ -15,14 +16,6 @@ READING = (
     "clips; for pairs, the reference's own. *: fewer clips than 2 D, so mostly bias: read FD-infinity and KAD."
 )
 """Stands under every table."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Why there is no number, and what to type to have one; nothing to type where more music is what it takes."""
-
-    reason: str
-    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def _dashes(report: ComparisonReport) -> list[str]:
     groups: dict[str, list[Measurement]] = {}
     for cell in report.measurements:
         if isinstance(cell.result, Missing):
-            way = f"`{cell.result.command}` fills them" if cell.result.command else cell.result.reason
+            way = f"`{cell.result.command}` fills them" if cell.result.command else cell.result.why
             groups.setdefault(way, []).append(cell)
     lines = []
     for way, cells in groups.items():
@@ -154,6 +147,6 @@ def _record(cell: Measurement) -> dict[str, object]:
         "sample_rate_hz": cell.sample_rate_hz,
         "window_seconds": cell.window_seconds,
         "too_few": cell.too_few,
-        "missing": missing.reason,
+        "missing": missing.why,
         "command": missing.command,
     }

@@ -1,6 +1,6 @@
 """`metrics=table1`: this system beside its own parts, the composer, and music that other systems have made.
 
-The paper's Table 1 compares systems by distances between distributions. What stands here is what they leave out:
+The paper's Table 1 compares systems by distances between distributions. They stand here beside what they leave out:
 whether the music follows the film's curve. The rows of the paper's baselines are filled by their own music, in a folder
 named by the user, and by nothing else.
 """
@@ -15,6 +15,7 @@ from narrascore.data.shards import ShardItem
 from narrascore.errors import UsageError
 from narrascore.evaluation.cells import Missing
 from narrascore.evaluation.curves import DURATION_SECONDS, EvaluationCurve, evaluation_curves
+from narrascore.evaluation.embedders import Embedder
 from narrascore.evaluation.measured import SystemRow, measure_systems
 from narrascore.evaluation.music import ComposePiece, Player, Progress
 from narrascore.evaluation.pieces import (
@@ -27,6 +28,7 @@ from narrascore.evaluation.pieces import (
     play_corpus,
     write_curves,
 )
+from narrascore.evaluation.row_distances import measure_distances
 from narrascore.evaluation.rules import RuleReader
 from narrascore.evaluation.tables import provenance, write_report
 
@@ -80,6 +82,8 @@ def run_table1(
     corpus: Sequence[ShardItem] = (),
     generated: Mapping[str, Path] | None = None,
     rules: RuleReader | None = None,
+    reference: Path | None = None,
+    embedders: Sequence[Embedder] = (),
     command: str = "",
     progress: Progress | None = None,
 ) -> tuple[dict[str, SystemRow], str]:
@@ -94,6 +98,8 @@ def run_table1(
         corpus: held-out pieces of the composer's corpus.
         generated: name -> folder of another system's music (see `find_pieces`).
         rules: reads valence and arousal off the sound.
+        reference: a folder of music that distances are measured to; by default that of the held-out corpus, if given.
+        embedders: whose features the distances compare; none leaves the distances out.
         command: what was typed, for the record.
         progress: told what is being made.
 
@@ -103,7 +109,13 @@ def run_table1(
     films = films or Films()
     systems = gather_systems(pipeline, composer, films, out_folder, corpus, generated, progress)
     tables, records = measure_systems(systems, out_folder, seed=films.seed, rules=rules, progress=progress)
-    repeat = provenance(command, films.seed, films.n, films=dataclasses.asdict(films),
+    held_out = systems.get(CORPUS_ROW)
+    if reference is None and held_out and not isinstance(held_out, Missing):
+        reference = held_out[0].sound.parent
+    if reference is not None and embedders:
+        apart = measure_distances(systems, reference, embedders, out_folder, seed=films.seed, progress=progress)
+        tables, records = tables + apart[0], records + apart[1]
+    repeat = provenance(command, films.seed, films.n, films=dataclasses.asdict(films), reference=str(reference or ""),
                         generated={name: str(folder) for name, folder in (generated or {}).items()},
                         system=pipeline.describe())  # fmt: skip
     text = write_report(out_folder, "table1", "Table 1: systems", tables, records, repeat)

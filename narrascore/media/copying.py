@@ -65,22 +65,20 @@ def copy_stream(sink: Any, stream: Any) -> Any:
 
 def copy_packets(film: Film, source: Any, sink: Any, copies: dict[int, Any]) -> Timed:
     """The packets of the streams that are copied, moved to the picture's clock."""
-    unshown: list[
-        tuple[Fraction, Any]
-    ] = []  # pictures that an edit list hides: those behind the last shown are left out
+    unshown: list[tuple[Fraction, Any]] = []  # pictures that an edit list hides: those behind the last are left out
     streams = [source.streams[index] for index, copy in copies.items() if copy.type != "attachment"]
     for packet in _straight(source, streams):
         stream, copy = packet.stream, copies[packet.stream_index]
+        is_picture = stream.index == film.video_index
         offset = round(film.start_seconds / packet.time_base)
         packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
-        if stream.index != film.video_index:
+        if not is_picture:
             packet = _within(film, packet, source, sink)
             if packet is not None and copy.type == "subtitle" and becomes_subrip(sink.format.name, stream):
                 packet = _as_subrip(packet)
         if packet is not None:
             packet.pts = max(packet.pts, packet.dts)
             seconds = packet.dts * packet.time_base
-            is_picture = packet.stream.index == film.video_index
             packet.stream = copy
             if is_picture and packet.is_discard:
                 unshown.append((seconds, packet))

@@ -168,7 +168,7 @@ def draw_windows(
                 draw.on_frame(done)
 
     codes = generate(
-        musicgen.decoder,
+        musicgen.engine,
         musicgen.delays,
         first.text if rows == 1 else TextCondition.stack([_pad(draw.text, draw.shape[1]) for draw in filled]),
         frames,

@@ -1,7 +1,7 @@
-"""One forward pass of MusicGen's decoder over the library's own weights: embeddings, blocks, heads.
+"""One forward pass of MusicGen's decoder over a whole window, on the library's own weights: embeddings, blocks, heads.
 
-The pass is ours and not the library's because the adapter adds its control between the blocks (Eq. 6), and because the
-cache, the sentence's keys and values and the position are then plain values that can be read and reused.
+It is what training differentiates, and ours and not the library's because the adapter adds its control between the
+blocks (Eq. 6). Music is played by `engine`, position after position.
 """
 
 from __future__ import annotations
@@ -51,59 +51,36 @@ Module = Any
 """A module of the library's, whose parts its annotations do not name."""
 
 
-class DecoderCache:
-    """Keys and values of the positions seen so far, and of the sentence, which never change within a window.
-
-    Args:
-        rows: R.
-        positions: the most positions the window will take.
-    """
-
-    def __init__(self, model: MusicgenForCausalLM, rows: int, positions: int) -> None:
-        config, weight = model.config, model.lm_heads[0].weight
-        shape = (config.num_hidden_layers, rows, config.num_attention_heads, positions)
-        head_width = config.hidden_size // config.num_attention_heads
-        self.keys = torch.zeros(*shape, head_width, dtype=weight.dtype, device=weight.device)
-        self.values = torch.zeros_like(self.keys)
-        self.text: list[tuple[Tensor, Tensor]] = []
-        self.length = 0
-
-
 def run_decoder(
     model: MusicgenForCausalLM,
     inputs: Tensor,
     text: TextCondition,
     *,
     add_control: AddControl | None = None,
-    cache: DecoderCache | None = None,
     checkpointing: bool = False,
 ) -> Tensor:
     """Predict the next codes of every position.
 
     Args:
         model: the library's decoder with its heads.
-        inputs: delayed codes, `[R, K, S]`, ids 0..V (V is BOS and PAD); positions follow those in the cache.
+        inputs: delayed codes of a whole window, `[R, K, S]`, ids 0..V (V is BOS and PAD).
         text: sentences of the R rows.
         add_control: called after each block.
-        cache: filled in place; None for one pass over a whole window.
         checkpointing: recompute blocks in the backward pass to save memory.
 
     Returns:
         Logits `[R, K, S, V]`.
     """
     decoder = model.model.decoder
-    start = 0 if cache is None else cache.length
-    hidden = sum_embeddings(decoder, inputs) + positions(decoder, start, inputs.shape[-1])
+    hidden = sum_embeddings(decoder, inputs) + positions(decoder, inputs.shape[-1])
     allowed = text.mask[:, None, None, :]
     for index, layer in enumerate(decoder.layers):
         if checkpointing and torch.is_grad_enabled():
-            hidden = checkpoint(_block, layer, index, hidden, text.states, allowed, None, use_reentrant=False)
+            hidden = checkpoint(_block, layer, hidden, text.states, allowed, use_reentrant=False)
         else:
-            hidden = _block(layer, index, hidden, text.states, allowed, cache)
+            hidden = _block(layer, hidden, text.states, allowed)
         if add_control is not None:
             hidden = add_control(hidden, index)
-    if cache is not None:
-        cache.length += inputs.shape[-1]
     hidden = decoder.layer_norm(hidden)
     return torch.stack([head(hidden) for head in model.lm_heads], dim=1)
 
@@ -114,51 +91,31 @@ def sum_embeddings(decoder: Module, inputs: Tensor) -> Tensor:
     return torch.stack(parts).sum(dim=0)
 
 
-def positions(decoder: Module, start: int, count: int) -> Tensor:
-    """Sinusoidal positions start..start+count-1, `[count, D]`."""
+def positions(decoder: Module, count: int) -> Tensor:
+    """Sinusoidal positions 0..count-1, `[count, D]`."""
     table = decoder.embed_positions
-    if start + count > table.weights.shape[0]:
-        table.make_weights(start + count, table.embedding_dim)
-    weights: Tensor = table.weights[start : start + count]
+    if count > table.weights.shape[0]:
+        table.make_weights(count, table.embedding_dim)
+    weights: Tensor = table.weights[:count]
     return weights.to(decoder.layer_norm.weight.dtype)
 
 
-def _block(
-    layer: Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
-) -> Tensor:
-    hidden = hidden + _self_attention(layer.self_attn, index, layer.self_attn_layer_norm(hidden), cache)
-    normed = layer.encoder_attn_layer_norm(hidden)
-    hidden = hidden + _text_attention(layer.encoder_attn, index, normed, text, allowed, cache)
+def _block(layer: Module, hidden: Tensor, text: Tensor, allowed: Tensor) -> Tensor:
+    hidden = hidden + _self_attention(layer.self_attn, layer.self_attn_layer_norm(hidden))
+    hidden = hidden + _text_attention(layer.encoder_attn, layer.encoder_attn_layer_norm(hidden), text, allowed)
     inner = layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden)))
     result: Tensor = hidden + layer.fc2(inner)
     return result
 
 
-def _self_attention(attention: Module, index: int, hidden: Tensor, cache: DecoderCache | None) -> Tensor:
+def _self_attention(attention: Module, hidden: Tensor) -> Tensor:
     query, key, value = (_heads(attention, part(hidden)) for part in _projections(attention))
-    count = hidden.shape[1]
-    if cache is None:
-        return _merge(attention, F.scaled_dot_product_attention(query, key, value, is_causal=True))
-    stop = cache.length + count
-    cache.keys[index, :, :, cache.length : stop] = key
-    cache.values[index, :, :, cache.length : stop] = value
-    key, value = cache.keys[index, :, :, :stop], cache.values[index, :, :, :stop]
-    mask = None
-    if count > 1:
-        mask = torch.ones(count, stop, dtype=torch.bool, device=hidden.device).tril(cache.length)
-    return _merge(attention, F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+    return _merge(attention, F.scaled_dot_product_attention(query, key, value, is_causal=True))
 
 
-def _text_attention(
-    attention: Module, index: int, hidden: Tensor, text: Tensor, allowed: Tensor, cache: DecoderCache | None
-) -> Tensor:
+def _text_attention(attention: Module, hidden: Tensor, text: Tensor, allowed: Tensor) -> Tensor:
     query = _heads(attention, attention.q_proj(hidden))
-    if cache is not None and index < len(cache.text):
-        key, value = cache.text[index]
-    else:
-        key, value = _heads(attention, attention.k_proj(text)), _heads(attention, attention.v_proj(text))
-        if cache is not None:
-            cache.text.append((key, value))
+    key, value = _heads(attention, attention.k_proj(text)), _heads(attention, attention.v_proj(text))
     # A row without words has zero states, hence zero values: whatever the weights, it adds exactly nothing.
     allowed = allowed | ~allowed.any(dim=-1, keepdim=True)
     return _merge(attention, F.scaled_dot_product_attention(query, key, value, attn_mask=allowed))

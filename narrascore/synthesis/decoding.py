@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
-from transformers import MusicgenForCausalLM
 
 from narrascore.synthesis.adapter import AffectAdapter
-from narrascore.synthesis.decoder import DecoderCache, TextCondition, run_decoder
+from narrascore.synthesis.cuda_graph import Recording
+from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.delays import delay_codes, undelay_codes
-from narrascore.synthesis.injection import inject, open_gates
+from narrascore.synthesis.engine import Engine
+from narrascore.synthesis.injection import open_gates
+from narrascore.synthesis.passage import Passage
+
+NOISE_STEPS = 32
+"""Steps whose noise is drawn in one call; a unit's codes depend on it as they do on the seed."""
+WARM_UP = 3
+"""Steps that a GPU takes before it records one."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Guidance:
 
 @torch.inference_mode()
 def generate(
-    model: MusicgenForCausalLM,
+    engine: Engine,
     delays: tuple[int, ...],
     text: TextCondition,
     frames: int,
@@ -100,7 +108,7 @@ def generate(
     """Draw the codes of one window.
 
     Args:
-        model: the decoder.
+        engine: the decoder, prepared.
         delays: of its codebooks.
         text: one sentence per item, B rows.
         frames: T, the window's length with its prompt.
@@ -109,7 +117,7 @@ def generate(
         prompt: the window's first frames, `[B, K, P]`, kept token for token.
         adapter, control: gates and C of positions 0 .. T + max(delays) - 1, `[B, T + max(delays), D]`. With every gate
             closed it is the backbone's own music, without a row for control guidance.
-        on_frame: told the number of frames finished.
+        on_frame: told the number of frames finished; on a GPU it may run ahead of them.
         pad_tail: feed PAD past the last frame as the library does, instead of the sampled tokens that training showed.
         held_code: the code that goes on with what was begun before; it cannot begin a stream, so it is never drawn for
             frame 0.
@@ -117,58 +125,128 @@ def generate(
     Returns:
         `[B, K, T]`, the prompt included.
     """
-    batch, codebooks, tail = len(text.mask), len(delays), max(delays)
-    bos, device = model.config.bos_token_id, text.states.device
+    tail, on_gpu = max(delays), engine.device.type == "cuda"
     known = 0 if prompt is None else prompt.shape[-1]
     gates = {} if adapter is None or control is None else open_gates(adapter)
     guidance = Guidance(sampling, steered=bool(gates))
-    rows = guidance.rows
-    condition = TextCondition.stack([text if worded else text.without_words() for worded, _ in rows])
+    condition = TextCondition.stack([text if worded else text.without_words() for worded, _ in guidance.rows])
     if control is not None:
         if control.shape[1] != frames + tail:
             raise ValueError(f"control must cover {frames} + {tail} positions: got {control.shape[1]}")
-        control = torch.cat([control if felt else torch.zeros_like(control) for _, felt in rows])
+        control = torch.cat([control if felt else torch.zeros_like(control) for _, felt in guidance.rows])
+    with engine.own_threads():
+        passage = Passage(engine, condition, frames + tail, gates=gates, control=control, static=on_gpu)
+        drawing = Drawing(passage, guidance, noise, delays, frames, prompt, held_code)
+        if pad_tail:
+            drawing.pad_tail()
+        recording = None
+        for position in range(known, frames + tail):
+            drawing.take_noise()
+            if recording is not None:
+                recording.replay()
+            elif position == known:
+                drawing.begin()
+            elif not on_gpu or position <= max(tail, known + WARM_UP):
+                drawing.go_on(position)
+            else:
+                recording = Recording(partial(drawing.go_on, position))
+            if on_frame is not None and position >= tail:
+                on_frame(position - tail + 1)
+    return undelay_codes(drawing.reading[..., 1:], delays, frames)
 
-    # delayed[:, k, p] is frame p - delays[k]: predicted at position p, read at position p + 1.
-    delayed = torch.full((batch, codebooks, frames + tail), bos, dtype=torch.long, device=device)
-    if prompt is not None:
-        delayed[..., : known + tail] = delay_codes(prompt.long().to(device), delays, bos)
-    position = torch.arange(frames + tail)[None, :] - torch.tensor(delays)[:, None]
-    drawn = ((position >= known) & (position < (frames if pad_tail else frames + tail))).to(device)
 
-    cache = DecoderCache(model, len(rows) * batch, frames + tail)
-    reading = torch.cat([delayed.new_full((batch, codebooks, 1), bos), delayed], dim=-1)
-    for step in range(known, frames + tail):
-        start = cache.length
-        add_control = inject(gates, control[:, start : step + 1]) if gates and control is not None else None
-        inputs = reading[..., start : step + 1].repeat(len(rows), 1, 1)
-        logits = run_decoder(model, inputs, condition, add_control=add_control, cache=cache)[:, :, -1]
+class Drawing:
+    """The codes of a passage while they are drawn, in tensors that stay where they are, so that a step can be recorded.
+
+    Attributes:
+        reading: what each position reads, `[B, K, P + 1]`: BOS first, then delayed codes, where column p + 1 holds what
+            position p predicts.
+        free: which of them are drawn, `[K, P + 1]`; the others are the prompt's, or padding.
+        waiting: the next draw's noise, `[B, K, V]`.
+    """
+
+    def __init__(
+        self,
+        passage: Passage,
+        guidance: Guidance,
+        noise: list[torch.Generator],
+        delays: tuple[int, ...],
+        frames: int,
+        prompt: Tensor | None,
+        held_code: int | None,
+    ) -> None:
+        engine, positions = passage.engine, frames + max(delays)
+        self._passage, self._guidance = passage, guidance
+        self._delays, self._frames, self._held_code = delays, frames, held_code
+        self._known = 0 if prompt is None else prompt.shape[-1]
+        shape = (len(noise), len(delays), positions + 1)
+        self.reading = torch.full(shape, engine.bos, dtype=torch.long, device=engine.device)
+        if prompt is not None:
+            delayed = delay_codes(prompt.long().to(engine.device), delays, engine.bos)
+            self.reading[..., 1 : delayed.shape[-1] + 1] = delayed
+        # Column p + 1 of codebook k is frame p - delays[k].
+        self._frame = torch.arange(-1, positions)[None, :] - torch.tensor(delays)[:, None]
+        self.free = (self._frame >= self._known).to(engine.device)
+        self.waiting = torch.zeros(len(noise), len(delays), engine.codes, device=engine.device)
+        self._noise = log_waiting_times(noise, len(delays), engine.codes, engine.device)
+
+    def pad_tail(self) -> None:
+        """Leave what lies past the last frame as padding."""
+        self.free &= (self._frame < self._frames).to(self.free.device)
+
+    def take_noise(self) -> None:
+        """The next draw's; apart from the draw, which may be recorded."""
+        if self._guidance.sampling.temperature > 0:
+            self.waiting.copy_(next(self._noise))
+
+    def begin(self) -> None:
+        """Read the prompt and draw what it predicts next."""
+        logits = self._passage.read(self.reading[..., : self._known + 1])
+        self._draw(logits, self._known)
+
+    def go_on(self, position: int) -> None:
+        """Read what was drawn last and draw what it predicts, at a position that the passage has come to."""
+        codes = self.reading.index_select(2, self._passage.at)
+        self._draw(self._passage.step(codes, position), position)
+
+    def _draw(self, logits: Tensor, position: int) -> None:
         never = None
-        if held_code is not None and step <= tail:
-            never = torch.zeros(logits.shape[1:], dtype=torch.bool, device=device)
-            never[position[:, step] == 0, held_code] = True
-        token = sample(guidance.combine(logits.float(), never), sampling, noise)
-        reading[..., step + 1] = torch.where(drawn[:, step], token, reading[..., step + 1])
-        if on_frame is not None and step >= tail:
-            on_frame(step - tail + 1)
-    return undelay_codes(reading[..., 1:], delays, frames)
+        if self._held_code is not None and position <= max(self._delays):
+            never = torch.zeros(logits.shape[1:], dtype=torch.bool, device=logits.device)
+            never[[k for k, delay in enumerate(self._delays) if delay == position], self._held_code] = True
+        combined = self._guidance.combine(logits.float(), never)
+        code = sample(combined, self._guidance.sampling, self.waiting)[..., None]
+        column = self._passage.at  # the passage stands at the next position, whose column this is
+        kept = self.reading.index_select(2, column)
+        free = self.free.index_select(1, column)
+        self.reading.index_copy_(2, column, torch.where(free, code, kept))
 
 
-def sample(logits: Tensor, sampling: Sampling, noise: list[torch.Generator]) -> Tensor:
-    """Draw one code per codebook: argmax(p / Exp(1)) over the top k.
+def sample(logits: Tensor, sampling: Sampling, waiting: Tensor) -> Tensor:
+    """Draw one code per codebook: argmax(p / Exp(1)) over the top k, in logarithms.
 
     Args:
         logits: `[B, K, V]`.
-        noise: one CPU generator per item.
+        waiting: log of Exp(1), `[B, K, V]`.
 
     Returns:
         `[B, K]`.
     """
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = logits / sampling.temperature
     if sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))
-    waiting = torch.stack([torch.empty(logits.shape[1:]).exponential_(generator=g) for g in noise])
-    return (logits.softmax(dim=-1) / waiting.to(logits.device)).argmax(dim=-1)
+    return (logits / sampling.temperature - waiting).argmax(dim=-1)
+
+
+def log_waiting_times(
+    noise: list[torch.Generator], codebooks: int, codes: int, device: torch.device | None = None
+) -> Iterator[Tensor]:
+    """Noise for step after step, log of Exp(1), `[B, K, V]`: each item's from its own CPU generator."""
+    while True:
+        drawn = [torch.empty(NOISE_STEPS, codebooks, codes).exponential_(generator=unit) for unit in noise]
+        block = torch.stack(drawn, dim=1).log_()
+        if device is not None and device.type == "cuda":  # from pinned memory nobody waits for the copy
+            block = block.pin_memory().to(device, non_blocking=True)
+        yield from block

@@ -17,9 +17,11 @@ from narrascore.errors import InputError
 from narrascore.hub import CARD_FILE, UNKNOWN_LICENCE, commit_of, find_checkpoint, licence_of, read_card
 from narrascore.lexicon import FILLERS
 from narrascore.synthesis.codec import Codec, EncodecCodec
-from narrascore.synthesis.decoder import AddControl, DecoderCache, TextCondition, run_decoder
+from narrascore.synthesis.decoder import AddControl, TextCondition, run_decoder
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.delays import musicgen_delays
+from narrascore.synthesis.engine import Engine, weights_of
+from narrascore.synthesis.matrices import EngineName, choose
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.synthesis.score_model import ScoreCodecConfig
 
@@ -47,6 +49,7 @@ class FrozenMusicGen(nn.Module):
         window_seconds: what the decoder was trained on; longer music is made window after window.
         prompt_seconds: how much of a window the next one begins with.
         sampling: the checkpoint's own defaults.
+        asked_engine: how it is played: `auto`, `exact`, `bf16` or `int8`.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class FrozenMusicGen(nn.Module):
         self.prompt_seconds = float(card.get("prompt_seconds", 12.0))
         self.sampling = Sampling(**card.get("sampling", {}))
         self.origin = origin
+        self.asked_engine = "auto"
+        self._engine: Engine | None = None
         self.requires_grad_(False)
         self.eval()
 
@@ -82,6 +87,7 @@ class FrozenMusicGen(nn.Module):
         revision: str | None = None,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        engine: str = "auto",
         offline: bool = True,
         soundfont: Path | None = None,
     ) -> FrozenMusicGen:
@@ -91,15 +97,18 @@ class FrozenMusicGen(nn.Module):
             name: a folder as `save_pretrained` writes it, or an id such as `facebook/musicgen-small`.
             revision: of a hub id.
             device, dtype: of the decoder; the text encoder and its projection stay in fp32.
+            engine: how the music is played; see `matrices`.
             offline: open no socket; what is not on this machine is an error.
             soundfont: another SF2 file for the score codec.
 
         Raises:
             ModelUnavailableError: if the weights cannot be had.
             InputError: if the folder is not a MusicGen checkpoint.
+            UsageError: if the device has no such engine.
         """
         library_logging.set_verbosity_error()
         library_logging.disable_progress_bar()
+        choose(engine, torch.device(device), dtype, weights=0)
         folder = find_checkpoint(name, revision=revision, offline=offline)
         _refuse_foreign_kernels(folder)
         try:
@@ -114,6 +123,7 @@ class FrozenMusicGen(nn.Module):
         stated = licence_of(name) if Path(name) != folder else str(card.get("licence", UNKNOWN_LICENCE))
         origin = Backbone(str(card.get("name", name)), commit_of(folder) or _digest(folder), stated)
         musicgen = cls(model, tokenizer, _codec(model, device, soundfont), card, origin)
+        musicgen.asked_engine = engine
         return musicgen.place(device, dtype)
 
     def place(self, device: str | torch.device, dtype: torch.dtype) -> FrozenMusicGen:
@@ -158,6 +168,20 @@ class FrozenMusicGen(nn.Module):
     def prompt_frames(self) -> int:
         return round(self.prompt_seconds * self.frame_rate_hz)
 
+    @property
+    def engine_name(self) -> EngineName:
+        """What `asked_engine` means on this device and machine."""
+        weight = self.decoder.lm_heads[0].weight
+        return choose(self.asked_engine, weight.device, weight.dtype, weights_of(self.decoder))
+
+    @property
+    def engine(self) -> Engine:
+        """The decoder prepared for playing, made when it is first asked for, and anew when the decoder was moved."""
+        weight = self.decoder.lm_heads[0].weight
+        if self._engine is None or self._engine.made_for != (self.engine_name, weight.device, weight.dtype):
+            self._engine = Engine(self.decoder, self.engine_name)
+        return self._engine
+
     @torch.no_grad()
     def encode_text(self, sentences: list[str]) -> TextCondition:
         """Sentences as cross-attention reads them; an empty one is a row without words.
@@ -180,13 +204,10 @@ class FrozenMusicGen(nn.Module):
         inputs: Tensor,
         text: TextCondition,
         add_control: AddControl | None = None,
-        cache: DecoderCache | None = None,
         checkpointing: bool = False,
     ) -> Tensor:
-        """Delayed codes `[R, K, S]` -> logits `[R, K, S, V]`."""
-        return run_decoder(
-            self.decoder, inputs, text, add_control=add_control, cache=cache, checkpointing=checkpointing
-        )
+        """Delayed codes `[R, K, S]` of a whole window -> logits `[R, K, S, V]`; training differentiates it."""
+        return run_decoder(self.decoder, inputs, text, add_control=add_control, checkpointing=checkpointing)
 
     def unknown_words(self, sentence: str) -> tuple[list[str], int]:
         """Words of a sentence that the tokenizer has no entry for, and how many it knows; fillers do not count."""

@@ -188,7 +188,7 @@ def _states_of_corners(
     text = musicgen.encode_text(sentences)
     noise = [noise_of(f"{seed}/{corner}") for corner in range(len(sentences))]
     codes = generate(
-        musicgen.decoder, musicgen.delays, text, frames, noise, musicgen.sampling, held_code=musicgen.codec.held_code
+        musicgen.engine, musicgen.delays, text, frames, noise, musicgen.sampling, held_code=musicgen.codec.held_code
     )
     inputs, _, _ = teacher_forcing(codes, musicgen.delays, musicgen.bos)
     means, norms = [], []

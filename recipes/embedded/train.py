@@ -210,7 +210,13 @@ def card() -> dict[str, object]:
         "licence": "Apache-2.0",
         "window_seconds": WINDOW_SECONDS,
         "prompt_seconds": PROMPT_SECONDS,
-        "sampling": {"top_k": 40, "temperature": 0.8, "text_guidance": 2.0, "control_guidance": 4.5},
+        "sampling": {
+            "top_k": 40,
+            "temperature": 0.8,
+            "text_guidance": 2.0,
+            "control_guidance": 4.5,
+            "plausibility": 0.05,
+        },
     }
 
 

@@ -11,6 +11,7 @@ import soundfile
 import torch
 from safetensors.numpy import save_file
 
+from narrascore.affect import AffectCurve
 from narrascore.errors import InputError
 from narrascore.evaluation.clips import code_clips, pieces_in, sound_clips
 from narrascore.evaluation.comparison import REFERENCE, Measurement, Missing, compare_systems
@@ -19,6 +20,9 @@ from narrascore.evaluation.feature_store import embed_folder
 from narrascore.evaluation.harness import PAPER_FEATURES, read_harness_cache
 from narrascore.evaluation.intervals import Estimate
 from narrascore.evaluation.listening_models import ClapEmbedding
+from narrascore.evaluation.measured import SystemRow
+from narrascore.evaluation.pieces import Piece
+from narrascore.evaluation.row_distances import measure_distances
 from narrascore.synthesis.score_codes import empty_score
 from tests.synthesis.score_material import write_piece
 
@@ -138,7 +142,7 @@ def test_a_system_like_the_reference_lies_at_its_floor_and_another_far_above(tmp
     assert (cell.result.n, cell.reference_n, cell.dimension, cell.sample_rate_hz) == (32, 32, 128, 16_000)
     assert cell.too_few and "*" in report.table().to_markdown()
     dash = report.at("absent", "FD", "log-mel").result
-    assert isinstance(dash, Missing) and "no such folder" in dash.reason and dash.command == make["absent"]
+    assert isinstance(dash, Missing) and "no such folder" in dash.why and dash.command == make["absent"]
     records = report.records()
     assert len(records) == 4 * 5 and len({tuple(record) for record in records}) == 1
     again = compare_systems(systems, reference, [embedder], tmp_path / "cache", draws=20, commands=make)
@@ -160,7 +164,7 @@ def test_one_piece_has_a_value_and_no_interval(tmp_path: Path) -> None:
     result = report.at("one", "FD", "log-mel").result
     assert isinstance(result, Estimate) and math.isfinite(result.value) and math.isnan(result.low)
     few = report.at("one", "FD-infinity", "log-mel").result
-    assert isinstance(few, Missing) and "8 clips" in few.reason
+    assert isinstance(few, Missing) and "8 clips" in few.why
 
 
 def test_weights_that_are_not_at_hand_are_a_dash_and_the_command(tmp_path: Path) -> None:
@@ -231,3 +235,26 @@ def test_a_harness_cache_that_would_run_code_or_is_something_else_is_refused(tmp
         with pytest.raises(InputError, match=message):
             read_harness_cache(tmp_path / f"{name}.pth")
     assert not (tmp_path / "ran").exists()
+
+
+def pieces_of(folder: Path, seconds: int) -> list[Piece]:
+    curve = AffectCurve(np.zeros((seconds, 2), dtype=np.float32))
+    return [Piece(path.stem, curve, "calm", path) for path in sorted(folder.glob("*.wav"))]
+
+
+def test_a_table_s_rows_are_measured_where_their_music_lies(tmp_path: Path) -> None:
+    """Same slope as the reference, another slope, no music, music all over the place; and long films apart."""
+    made = {
+        name: noise_folder(tmp_path / name, pieces=4, seconds=20, slope=slope, seed=seed)
+        for seed, (name, slope) in enumerate({"reference": 0.0, "alike": 0.0, "other": 1.5}.items())
+    }
+    rows: dict[str, SystemRow] = {name: pieces_of(folder, 20) for name, folder in made.items()}
+    rows |= {"absent": Missing("not made"), "scattered": [rows["alike"][0], rows["other"][0]]}  # type: ignore[index]
+    rows["long"] = pieces_of(made["other"], 130)
+    tables, records = measure_distances(rows, made["reference"], [LogMelStatistics()], tmp_path / "out")
+    short, long = tables
+    assert [row[0] for row in short.rows] == [REFERENCE, "alike", "other"]
+    assert [row[0] for row in long.rows] == [REFERENCE, "long"]
+    far = {(r["films"], r["system"]): r["value"] for r in records if r["metric"] == "KAD"}
+    title = next(films for films, _ in far)
+    assert far[title, "other"] > 3 * far[title, "alike"]

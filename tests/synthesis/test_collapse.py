@@ -136,7 +136,7 @@ def test_a_collapsed_window_is_the_next_seeds_that_does_not(musicgen: FrozenMusi
     for seed in "abcde":
         made = compose_window(musicgen, None, "sad piano", curve, window, None, seed, sampling)
         draws = [
-            generate(musicgen.decoder, musicgen.delays, musicgen.encode_text(["sad piano"]), 200,
+            generate(musicgen.engine, musicgen.delays, musicgen.encode_text(["sad piano"]), 200,
                      [noise_of(name)], sampling, held_code=musicgen.codec.held_code)[0]
             for name in (seed, *(f"{seed}/{draw}" for draw in range(1, MOST_REDRAWS + 1)))[: len(made.collapses) + 1]
         ]  # fmt: skip

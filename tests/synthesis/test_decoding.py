@@ -11,8 +11,9 @@ from narrascore.synthesis import decoding
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.composing import compose_window, noise_of
 from narrascore.synthesis.decoder import TextCondition, run_decoder
-from narrascore.synthesis.decoding import Guidance, Sampling, generate, sample
+from narrascore.synthesis.decoding import Guidance, Sampling, generate, log_waiting_times, sample
 from narrascore.synthesis.delays import delay_codes, teacher_forcing
+from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.injection import all_gates, inject, open_gates
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codes import HOLD
@@ -24,13 +25,13 @@ GREEDY = Sampling(temperature=0.0, text_guidance=3.0)
 
 @pytest.fixture(scope="module", params=["mono", "stereo"])
 def musicgen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FrozenMusicGen:
-    folder = tmp_path_factory.mktemp(request.param)
-    return FrozenMusicGen.from_pretrained(tiny_encodec_musicgen(folder, stereo=request.param == "stereo"))
+    folder = tiny_encodec_musicgen(tmp_path_factory.mktemp(request.param), stereo=request.param == "stereo")
+    return FrozenMusicGen.from_pretrained(folder, engine="exact")
 
 
 @pytest.fixture(scope="module")
 def score_musicgen(tmp_path_factory: pytest.TempPathFactory) -> FrozenMusicGen:
-    return FrozenMusicGen.from_pretrained(tiny_score_musicgen(tmp_path_factory.mktemp("score")))
+    return FrozenMusicGen.from_pretrained(tiny_score_musicgen(tmp_path_factory.mktemp("score")), engine="exact")
 
 
 def curve_of(rows: int = 40) -> AffectCurve:
@@ -48,7 +49,7 @@ def test_greedy_tokens_equal_the_librarys(tmp_path: Path, prompt_frames: int) ->
     from transformers import MusicgenForConditionalGeneration
 
     folder, frames = tiny_encodec_musicgen(tmp_path), 60
-    ours = FrozenMusicGen.from_pretrained(folder)
+    ours = FrozenMusicGen.from_pretrained(folder, engine="exact")
     library = MusicgenForConditionalGeneration.from_pretrained(folder).eval()
     library.generation_config.eos_token_id = None
     encoded = ours.tokenizer(["calm strings slow"], return_tensors="pt")
@@ -62,7 +63,7 @@ def test_greedy_tokens_equal_the_librarys(tmp_path: Path, prompt_frames: int) ->
     )  # fmt: skip
     theirs = caught["codes"].reshape(1, ours.codebooks, -1)
     tokens = generate(
-        ours.decoder, ours.delays, ours.encode_text(["calm strings slow"]), theirs.shape[-1], [noise_of("x")], GREEDY,
+        ours.engine, ours.delays, ours.encode_text(["calm strings slow"]), theirs.shape[-1], [noise_of("x")], GREEDY,
         prompt=prompt, pad_tail=True,
     )  # fmt: skip
     assert theirs.shape[-1] >= frames - 1
@@ -196,7 +197,7 @@ def test_prompt_tokens_come_back_token_for_token_and_the_rest_is_new(
     for model in (musicgen, score_musicgen):
         prompt, text = random_codes(model, known), model.encode_text(["calm strings"])
         noise, top = [noise_of("a")], model.decoder.config.vocab_size
-        codes = generate(model.decoder, model.delays, text, 30, noise, model.sampling, prompt=prompt)
+        codes = generate(model.engine, model.delays, text, 30, noise, model.sampling, prompt=prompt)
         assert codes.shape == (1, model.codebooks, 30)
         assert torch.equal(codes[..., :known], prompt)
         assert int(codes.max()) < top, "BOS must never reach the codec"
@@ -239,7 +240,8 @@ def test_no_note_is_held_that_was_never_begun(score_musicgen: FrozenMusicGen) ->
     with torch.no_grad():
         for h in head:
             h.weight[HOLD] = h.weight.abs().sum(0) * 5
-    arguments = (score_musicgen.decoder, score_musicgen.delays, text, 8, [noise_of("a")], score_musicgen.sampling)
+    engine = Engine(score_musicgen.decoder, "exact")
+    arguments = (engine, score_musicgen.delays, text, 8, [noise_of("a")], score_musicgen.sampling)
     picky = (*arguments[:-1], dataclasses.replace(score_musicgen.sampling, plausibility=0.5))
     free, kept, picked = generate(*arguments), generate(*arguments, held_code=HOLD), generate(*picky, held_code=HOLD)
     with torch.no_grad():
@@ -280,7 +282,7 @@ def test_top_k_draws_only_from_the_k_likeliest() -> None:
     logits = torch.randn(1, 3, 50)
     allowed = logits.topk(4).indices
     for seed in range(50):
-        drawn = sample(logits, Sampling(top_k=4), [noise_of(str(seed))])
+        drawn = sample(logits, Sampling(top_k=4), next(log_waiting_times([noise_of(str(seed))], 3, 50)))
         assert (allowed == drawn[..., None]).any(-1).all()
 
 

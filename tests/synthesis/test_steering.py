@@ -135,7 +135,7 @@ def test_without_training_a_usable_adapter_is_saved_and_no_data_set_is_read(
     about = json.loads((tmp_path / "adapter.json").read_text())
     assert about["training"]["init"] == init and 0 < about["steering"]["explained"] <= 1
     low, high = (
-        compose_window(musicgen, saved, "calm strings", AffectCurve([[v, v]] * 3), Window(0, 0, 20, 0), None, "s")
+        compose_window(musicgen, saved, "calm strings", AffectCurve([[v, v]] * 3), Window(0, 0, 20, 0), None, "s").codes
         for v in (-1.0, 1.0)
     )
     assert not torch.equal(low, high), "the curve must be heard"

@@ -1,0 +1,103 @@
+"""How the decoder's matrices are held, so that a step, which reads each of them once, reads fewer bytes.
+
+A step multiplies every matrix with a handful of rows, so its time is the time to read them: 4 bytes a weight as they
+are, 2 in bf16, 1 in int8.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from narrascore.errors import UsageError
+
+EngineName = Literal["auto", "exact", "bf16", "int8"]
+"""`exact` computes in the decoder's own dtype; the others hold its matrices in fewer bits; `auto` is `choose`d."""
+Matrix = Callable[[Tensor], Tensor]
+"""`[M, D_in]` -> `[M, D_out]`."""
+SMALL = 50_000_000
+"""Weights under which a step is calls more than reading, and a second thread only waits for the first."""
+STEP_ROWS = 4
+"""Rows of a usual step, for which oneDNN chooses a layout; other counts are computed too."""
+FEW_ROWS = 16
+"""With more rows than these int8 weights are first made bf16: their kernel is made for a few."""
+
+
+def choose(name: str, device: torch.device, dtype: torch.dtype, weights: int) -> EngineName:
+    """What `auto` means for a decoder of so many weights on a device, and any other name as it is.
+
+    On a CPU a small decoder stays exact: its step is calls and attention more than reading, and bf16 adds calls.
+
+    Raises:
+        UsageError: if there is no such engine there.
+    """
+    if name not in get_args(EngineName):
+        raise UsageError(f"engine {name!r}: choose one of {', '.join(get_args(EngineName))}")
+    if name == "int8" and device.type != "cpu":
+        raise UsageError(f"engine int8 on {device.type}: it is for the CPU; choose auto, exact or bf16")
+    if name != "auto":
+        return name  # type: ignore[return-value]
+    if device.type == "cuda":
+        return "bf16" if dtype == torch.float32 and torch.cuda.is_bf16_supported() else "exact"
+    if device.type != "cpu" or weights < SMALL or dtype == torch.float16:
+        return "exact"
+    return "bf16" if _computes_bf16() else "exact"
+
+
+def hold(weight: Tensor, name: EngineName) -> Matrix:
+    """A matrix `[D_out, D_in]` without a bias, held as an engine wants it.
+
+    Returns:
+        The product with it. In bf16 and int8 it is a bf16 product, whatever the dtype of what it is given.
+    """
+    weight = weight.detach()
+    if name == "exact":
+        return _packed(weight) if weight.device.type == "cpu" else lambda states: F.linear(states, weight)
+    if name == "int8":
+        return _int8(weight)
+    half = weight.bfloat16()
+    product = _packed(half) if half.device.type == "cpu" else lambda states: F.linear(states, half)
+    return lambda states: product(states.bfloat16())
+
+
+def _packed(weight: Tensor) -> Matrix:
+    """In oneDNN's own layout, which even in fp32 is read twice as fast as rows of a plain matrix."""
+    if not _packs(weight.dtype):
+        return lambda states: F.linear(states, weight)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), STEP_ROWS)
+    multiply = torch.ops.mkldnn._linear_pointwise.default
+    return lambda states: multiply(states, packed, None, "none", [], "")
+
+
+def _int8(weight: Tensor) -> Matrix:
+    """Rounded to int8 with a scale for each output."""
+    scale = weight.float().abs().amax(dim=1).clamp(min=1e-12) / 127
+    rounded = (weight.float() / scale[:, None]).round().to(torch.int8)
+    half_scale = scale.bfloat16()
+    multiply = torch.ops.aten._weight_int8pack_mm.default
+
+    def product(states: Tensor) -> Tensor:
+        states = states.bfloat16()
+        if len(states) > FEW_ROWS:
+            return F.linear(states, rounded.bfloat16()) * half_scale
+        result: Tensor = multiply(states, rounded, half_scale)
+        return result
+
+    return product
+
+
+def _packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies this dtype here; elsewhere than on x86 torch's own product serves."""
+    if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _computes_bf16() -> bool:
+    """Whether the processor multiplies bf16 itself (AVX512_BF16 or AMX); without, bf16 is slower than fp32."""
+    return _packs(torch.bfloat16) and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
