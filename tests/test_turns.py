@@ -21,7 +21,7 @@ from narrascore.synthesis.decoding import Sampling
 from narrascore.turns import in_turns, take_turns
 from narrascore.windows import Window
 from tests.films import write_clip
-from tests.synthesis.tiny import tiny_score_musicgen
+from tests.synthesis.tiny import sleepy, tiny_score_musicgen
 from tests.systems import tiny_pipeline
 
 PLAIN = ScoreOptions(audio="music-only", prompt="calm strings")
@@ -194,6 +194,7 @@ def test_the_command_scores_films_side_by_side(
 
 def test_a_window_that_collapsed_is_drawn_again_beside_other_films(tmp_path: Path) -> None:
     pipeline = Pipeline.from_pretrained(tiny_score_musicgen(tmp_path, window_seconds=8.0, prompt_seconds=2.0))
+    sleepy(pipeline.musicgen)
     musicgen, curve, window = pipeline.musicgen, AffectCurve([[0, 0]] * 9), Window(0, 0, 200, 0, last=False)
     musicgen.sampling = Sampling(128, 1.0, 1.0, 1.0)
 

@@ -15,14 +15,13 @@ from narrascore.synthesis.composing import MOST_REDRAWS, compose_window, noise_o
 from narrascore.synthesis.decoding import Sampling, generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
-from narrascore.synthesis.score_codes import BASS, DRUMS_LOW, INNER, MELODY, REST, Note, empty_score, write_notes
+from narrascore.synthesis.score_codes import BASS, DRUMS_LOW, INNER, MELODY, Note, empty_score, write_notes
 from narrascore.windows import Window
 from recipes.embedded.composer import compose_piece
-from tests.synthesis.tiny import tiny_encodec_musicgen, tiny_score_musicgen
+from tests.synthesis.tiny import sleepy, tiny_encodec_musicgen, tiny_score_musicgen
 
 FRAMES = 450
 """18 s at 25 Hz: what a window adds."""
-SLEEPY_LOGIT = 11.0
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +33,7 @@ def codec() -> ScoreCodec:
 def musicgen(tmp_path_factory: pytest.TempPathFactory) -> FrozenMusicGen:
     """Untrained notes by a model that would rather rest: about half of its windows of 8 s have a silence of 4 s."""
     folder = tiny_score_musicgen(tmp_path_factory.mktemp("sleepy"), window_seconds=8.0, prompt_seconds=2.0)
-    loaded = FrozenMusicGen.from_pretrained(folder)
-    norm = loaded.decoder.model.decoder.layer_norm
-    with torch.no_grad():
-        norm.weight[0], norm.bias[0] = 0.0, 1.0
-        for head in loaded.decoder.lm_heads:
-            head.weight[:, 0] = 0.0
-            head.weight[REST, 0] = SLEEPY_LOGIT
-    return loaded
+    return sleepy(FrozenMusicGen.from_pretrained(folder))
 
 
 def played(*notes: Note, frames: int = FRAMES) -> torch.Tensor:

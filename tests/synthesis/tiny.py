@@ -18,6 +18,7 @@ from transformers import (
 
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.score_codes import REST
 from recipes.embedded.model import build_model, save_model
 
 WORDS = ("<pad>", "</s>", "<unk>", "calm", "strings", "fast", "drums", "slow", "piano")
@@ -73,6 +74,17 @@ def tiny_score_musicgen(
     }  # fmt: skip
     save_model(model, folder, card)
     return folder
+
+
+def sleepy(musicgen: FrozenMusicGen) -> FrozenMusicGen:
+    """The same untrained notes, but by a model that would rather rest: about half of its windows of 8 s collapse."""
+    norm = musicgen.decoder.model.decoder.layer_norm
+    with torch.no_grad():
+        norm.weight[0], norm.bias[0] = 0.0, 1.0
+        for head in musicgen.decoder.lm_heads:
+            head.weight[:, 0] = 0.0
+            head.weight[REST, 0] = 11.0
+    return musicgen
 
 
 def open_adapter(
