@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from narrascore.anchor import MAX_FIELD_CHARACTERS
 from narrascore.cli.film_list import find_films
 from narrascore.cli.words import Parser, strength
 from narrascore.errors import NarraScoreError, SomeFilmsFailedError, UsageError
@@ -57,6 +58,10 @@ class ScoreSettings(SystemSettings):
     batch: int
 
     def __post_init__(self) -> None:
+        if len(self.prompt or "") > MAX_FIELD_CHARACTERS:
+            raise ValueError(
+                f"prompt is one sentence of at most {MAX_FIELD_CHARACTERS} characters: got {len(self.prompt or '')}"
+            )
         if self.batch < 1:
             raise ValueError(f"batch is at least one window: got {self.batch}")
         if self.take < 1:

@@ -56,6 +56,7 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
         (["a.mp4", "redo=5"], 2, "write START-STOP"),
         (["a.mp4", "--take", "0"], 2, "take counts from 1"),
         (["a.mp4", "--batch", "0"], 2, "batch is at least one window"),
+        (["a.mp4", "--prompt", "soft " * 61], 2, "prompt is one sentence of at most 300 characters"),
         (["a.mp4", "--from", "1:00"], 2, "give both"),
         (["a.mp4", "--from", "x", "--to", "1"], 2, "'x' is no time"),
         (["."], 3, "names no film"),
