@@ -38,7 +38,7 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import EncodecCodec
 from narrascore.synthesis.composing import compose_window
 from narrascore.synthesis.injection import shallow_blocks
-from narrascore.synthesis.musicgen import HUB_CARD, Backbone, FrozenMusicGen
+from narrascore.synthesis.musicgen import MUSICGEN_WINDOW, Backbone, FrozenMusicGen
 from narrascore.synthesis.training import AdapterTraining
 from narrascore.synthesis.training_settings import AdapterTrainingSettings
 from narrascore.windows import Window
@@ -68,7 +68,7 @@ def build_musicgen_small(dtype: torch.dtype) -> FrozenMusicGen:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
     sound = EncodecCodec(model.audio_encoder, 4, 1)
     origin = Backbone("random weights in MusicGen-Small's shape", "", "none")
-    return FrozenMusicGen(model, tokenizer, sound, HUB_CARD, origin).place("cpu", dtype)
+    return FrozenMusicGen(model, tokenizer, sound, MUSICGEN_WINDOW, origin).place("cpu", dtype)
 
 
 def build_adapter(musicgen: FrozenMusicGen) -> AffectAdapter:

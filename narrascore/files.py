@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from narrascore.media.output import replacing
+from narrascore.media.output import replacing, sync
 
 WHOLE_BYTES, END_BYTES = 2**26, 2**20
 """A fingerprint reads the whole of a file up to the first size, and this much of both ends of a larger one."""
@@ -67,13 +65,3 @@ def move(path: Path, target: Path) -> None:
     path.replace(target)
     sync(target.parent)
     sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk, where the system lets it be asked."""
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         raise InputError(f"{path}: cannot be written ({reason}); free some space or give another place") from error
@@ -57,10 +57,10 @@ def check_space(path: Path, size_bytes: int) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the system lets a folder be opened."""
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk, a rename in it included, where the system lets it be asked."""
     with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
