@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import STILL_SECONDS, Film
@@ -40,6 +41,7 @@ class ScoreOptions:
         clip_curve: bring its values into [-1, 1] instead of refusing them.
         still_seconds: how long a single picture is shown.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
+        at: what is asked of single stretches of the film.
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
         force: make everything anew; what was there goes to `versions/N/`.
@@ -61,6 +63,7 @@ class ScoreOptions:
     still_seconds: float = STILL_SECONDS
     curve_gain: float = 1.0
     curve_offset: tuple[float, float] = (0.0, 0.0)
+    at: tuple[Direction, ...] = ()
     seed: int = 0
     stems: bool = False
     force: bool = False
@@ -74,7 +77,13 @@ class ScoreOptions:
         """For the manifest, as JSON holds it."""
         texts = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
         spans = [[float(start), float(stop)] for start, stop in self.redo]
-        return {**texts, "redo": spans, "part": None if self.part is None else [float(each) for each in self.part]}
+        at = [direction.describe() for direction in self.at]
+        return {
+            **texts,
+            "at": at,
+            "redo": spans,
+            "part": None if self.part is None else [float(each) for each in self.part],
+        }
 
 
 @dataclass

@@ -48,17 +48,25 @@ def parse_spans(text: str) -> tuple[tuple[Fraction, Fraction], ...]:
     Raises:
         UsageError: if one is not two times with the first before the second.
     """
-    spans = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        start, dash, stop = part.partition("-")
-        if not dash:
-            raise UsageError(f"{part!r} is no span: write START-STOP, and a semicolon between two of them")
-        spans.append((parse_seconds(start), parse_seconds(stop)))
-        if spans[-1][0] >= spans[-1][1]:
-            raise UsageError(f"{part!r} is no span: it ends before it begins")
+    spans = [parse_span(part) for part in filter(None, (part.strip() for part in text.split(";")))]
     if not spans:
         raise UsageError(f"{text!r} names no span: write START-STOP, such as 00:42-00:58")
     return tuple(sorted(spans))
+
+
+def parse_span(text: str) -> tuple[Fraction, Fraction]:
+    """Read a span such as `00:42-00:58` as (start, stop) in seconds.
+
+    Raises:
+        UsageError: if it is not two times with the first before the second.
+    """
+    start, dash, stop = text.partition("-")
+    if not dash:
+        raise UsageError(f"{text!r} is no span: write START-STOP, and a semicolon between two of them")
+    span = parse_seconds(start), parse_seconds(stop)
+    if span[0] >= span[1]:
+        raise UsageError(f"{text!r} is no span: it ends before it begins")
+    return span
 
 
 def choose_part(start: Fraction | None, stop: Fraction | None) -> tuple[Fraction, Fraction] | None:

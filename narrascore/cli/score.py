@@ -47,6 +47,7 @@ class ScoreSettings(SystemSettings):
     still_seconds: float
     curve_gain: float
     curve_offset: tuple[float, float]
+    at: tuple[str, ...]
     seed: int
     stems: bool
     force: bool
@@ -80,6 +81,8 @@ def run(words: Sequence[str]) -> int:
     from narrascore.cli.config import compose_settings
     from narrascore.cli.settings import read_settings
 
+    if "at" in line.flags:
+        line.flags["at"] = [" ".join(pair) for pair in line.flags["at"]]
     composed = compose_settings(
         "score", line.flags, line.overrides, groups=("system", "primer"), verbatim=PATHS_AND_TEXT
     )
@@ -141,6 +144,7 @@ def _load(settings: ScoreSettings) -> Pipeline:
 
 
 def _options(settings: ScoreSettings) -> ScoreOptions:
+    from narrascore.directions import parse_directions
     from narrascore.job import ScoreOptions
     from narrascore.spans import choose_part, parse_seconds, parse_spans
 
@@ -156,6 +160,7 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         still_seconds=settings.still_seconds,
         curve_gain=settings.curve_gain,
         curve_offset=settings.curve_offset,
+        at=parse_directions(settings.at),
         seed=settings.seed,
         stems=settings.stems,
         force=settings.force,
@@ -249,6 +254,10 @@ def _parser() -> Parser:
     parser.add_argument(
         "--curve-offset", type=float, nargs=2, metavar=("V", "A"), help="shift valence and arousal (default 0 0)"
     )
+    parser.add_argument(
+        "--at", nargs=2, action="append", metavar=("SPAN", "WISH"),
+        help="ask something of one stretch of the film, such as 01:10-01:25 arousal=0.9; may be given again",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, metavar="N", help="another seed is another piece (default 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda or mps")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="of the music (default float32)")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from narrascore.errors import UsageError
 
@@ -34,7 +34,7 @@ class Line:
         names: the rest: file names.
     """
 
-    flags: dict[str, object]
+    flags: dict[str, Any]
     overrides: list[str]
     names: list[str]
 

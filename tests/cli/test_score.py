@@ -54,6 +54,8 @@ def test_the_file_states_the_defaults_of_a_job() -> None:
         (["a.mp4", "b.mp4", "-o", "x.mp4"], 2, "several films need a folder"),
         (["a.mp4", "--redo", "5-1"], 2, "ends before it begins"),
         (["a.mp4", "redo=5"], 2, "write START-STOP"),
+        (["a.mp4", "--at", "1-2", "arousal=2"], 2, "numbers in [-1, 1]"),
+        (["a.mp4", "at=[1-2 loud]"], 2, "write START-STOP and arousal=A"),
         (["a.mp4", "--take", "0"], 2, "take counts from 1"),
         (["a.mp4", "--batch", "0"], 2, "batch is at least one window"),
         (["a.mp4", "--prompt", "soft " * 61], 2, "prompt is one sentence of at most 300 characters"),
