@@ -18,7 +18,7 @@ class VlmSettings:
     Attributes:
         revision: of its checkpoint on the hub.
         dtype: of its weights.
-        mode: `windows` that overlap, or `streaming`, one context that grows and starts again when it is full.
+        mode: `windows` that overlap, or `streaming`, one context that grows and then goes on with its last overlap.
         window_seconds, overlap_seconds: of the windows.
         frame_pixels: budget of each frame; 784 px are a visual token.
         max_frames: the most in one context; None is as many as fit.

@@ -142,10 +142,37 @@ class FrozenVLM(nn.Module):
         hidden = self._run(ids, frames, cache)
         return pool_frames(hidden, ids == self.model.config.image_token_id, [len(frame) for frame in frames])
 
+    def forget_between(self, cache: DynamicCache, first: int, last: int) -> None:
+        """Keep a cache's first and last tokens, as if nothing had stood between them.
+
+        What was read of the last ones stays as it was read, with all that stood before; only their places change. A
+        key holds its place as rotations (RoPE), and rotations add up: turning it back by the tokens that go is all
+        there is to do. That the opening stays where it was is what keeps a stream stable (Xiao et al. 2023,
+        StreamingLLM, section 3).
+
+        Args:
+            cache: as `begin` and `read` made it.
+            first, last: how many tokens stay at either end.
+        """
+        total = cache.get_seq_length()
+        gone = total - first - last
+        angles = gone * self.model.model.language_model.rotary_emb.inv_freq.float()
+        cosine, sine = (torch.cat([part, part]) for part in (angles.cos(), angles.sin()))
+        for layer in cache.layers:
+            keys, values = layer.keys, layer.values
+            late = keys[..., total - last :, :].float()
+            low, high = late.chunk(2, dim=-1)
+            turned = late * cosine - torch.cat([-high, low], dim=-1) * sine
+            layer.keys = torch.cat([keys[..., :first, :], turned.to(keys.dtype)], dim=-2)
+            layer.values = torch.cat([values[..., :first, :], values[..., total - last :, :]], dim=-2)
+
+    def frame_tokens(self, seconds: float, tokens: int) -> int:
+        """How many tokens a frame of M = `tokens` visual tokens takes with its clock, after another frame."""
+        return len(self._tokenise(film_strip([seconds], [self.image_mark * tokens], first=False)))
+
     def frames_that_fit(self, text: str, tokens: int) -> int:
         """How many frames of M = `tokens` visual tokens the context holds after a text."""
-        frame = len(self._tokenise(film_strip([LATEST_SECONDS], [self.image_mark * tokens], first=False)))
-        return (self.context_tokens - len(self._tokenise(text))) // frame
+        return (self.context_tokens - len(self._tokenise(text))) // self.frame_tokens(LATEST_SECONDS, tokens)
 
     @torch.no_grad()
     def answer(

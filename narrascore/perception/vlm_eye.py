@@ -29,6 +29,10 @@ STREAMING_STEP = 5
 """Frames that go into the growing context together. Each sees only what lies before it, so the states are those of one
 frame at a time; a step reads the whole context and all weights once, however many frames are in it."""
 
+STREAMING_OVERLAPS = 4
+"""By default a context grows to so many overlaps. A longer one gives the attention more to do in every frame, a shorter
+one leaves a frame less of its past; at the paper's 15 s the past is 15 to 60 s long."""
+
 Mode = Literal["windows", "streaming"]
 Seen = Iterator[tuple[int, Tensor]]
 """Second, and the visual tokens `[M, D]` of its frame."""
@@ -48,15 +52,15 @@ class VlmEye:
         window 1           |=========|=========|
         window 2                     |=========|=========|
 
-    `streaming`: one growing context. When it is full it starts again with the last `overlap_seconds`, which are read
-    as context only: their states are there already. So every second has one state, the windows of the reading tile the
-    film, and a cross-fade changes nothing.
+    `streaming`: one growing context. When it is full it starts again with the primer and the last `overlap_seconds`,
+    whose keys and values are carried over as they are; nothing is read twice. So every second has one state, the
+    windows of the reading tile the film, and a cross-fade changes nothing.
 
         window 0 |===================================|
         window 1                           |- - - - -|=====================|
 
-    Either way a state depends on its own window alone, and memory holds one window's visual tokens and one cache; only
-    the states grow with the film.
+    Either way a state depends on nothing that comes after its window, and memory holds one window's visual tokens and
+    one cache; only the states grow with the film.
 
     Args:
         vlm: the frozen model.
@@ -65,7 +69,7 @@ class VlmEye:
         window_seconds: of a window; in streaming it is not used.
         overlap_seconds: shared by neighbouring windows, or carried over when the context starts again.
         frame_pixels: budget of a frame: 784 px are a visual token.
-        max_frames: the most frames in one context; by default as many as fit.
+        max_frames: the most frames in one context; by default as many as fit, and in streaming at most four overlaps.
 
     Raises:
         UsageError: if these do not fit together or into the context.
@@ -173,23 +177,28 @@ class VlmEye:
 
     def _streaming(self, seen: Seen, tokens_per_frame: int) -> Iterator[Stretch]:
         cache, bare = self._begin()
-        limit = min(self._limit(tokens_per_frame), self.max_frames or self.vlm.context_tokens)
-        held: deque[tuple[int, Tensor]] = deque(maxlen=self.overlap_seconds)
+        limit = self._streaming_limit(tokens_per_frame)
+        held: deque[int] = deque(maxlen=self.overlap_seconds)  # tokens of each of the last frames
         rows: list[NDArray[np.float32]] = []
         start = stop = in_context = 0
         for frames in _in_steps(seen, STREAMING_STEP):
             while frames:
                 if in_context == limit:
                     yield start, stop, np.concatenate(rows)
-                    _cut_back(cache, bare)
-                    if held:
-                        self._read(held, cache, first=True)
+                    self.vlm.forget_between(cache, bare, sum(held))
                     start, rows, in_context = stop, [], len(held)
                 now, frames = frames[: limit - in_context], frames[limit - in_context :]
                 rows.append(self._read(now, cache, first=in_context == 0))
-                held.extend(now)
+                held.extend(self.vlm.frame_tokens(second, len(tokens)) for second, tokens in now)
                 in_context, stop = in_context + len(now), stop + len(now)
         yield start, stop, np.concatenate(rows)
+
+    def _streaming_limit(self, tokens_per_frame: int) -> int:
+        """The most frames in a context of the streaming mode."""
+        fitting = self._limit(tokens_per_frame)
+        if self.max_frames is not None:
+            return min(fitting, self.max_frames)
+        return min(fitting, STREAMING_OVERLAPS * self.overlap_seconds) if self.overlap_seconds else fitting
 
     def _begin(self) -> tuple[DynamicCache, int]:
         """A cache that holds the primer, read once for all windows, and its tokens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -45,12 +46,13 @@ def divergence(
     """Read a window of music under both engines and compare what they expect next.
 
     Args:
-        musicgen: whose decoder both engines hold; its guidance and temperature count.
+        musicgen: whose decoder both engines hold; its guidance and temperature count, its plausibility rule does not.
         codes: the window, `[1, K, T]`.
         sentence: the window's own.
         adapter, control: gates and C of its T frames, `[1, T, D]`.
     """
-    guidance = Guidance(musicgen.sampling, steered=adapter is not None)
+    # The plausibility rule gives codes no probability at all, and of those no divergence can be had.
+    guidance = Guidance(dataclasses.replace(musicgen.sampling, plausibility=0.0), steered=adapter is not None)
     inputs, _, known = teacher_forcing(codes, musicgen.delays, musicgen.bos)
     text = musicgen.encode_text([sentence])
     condition = TextCondition.stack([text if worded else text.without_words() for worded, _ in guidance.rows])

@@ -17,8 +17,10 @@ WIDTH = 32
 CONTEXT_TOKENS = 1024
 
 
-def tiny_vlm_folder(folder: Path, *, tied: bool = True, seed: int = 0, context_tokens: int = CONTEXT_TOKENS) -> Path:
-    """A native checkpoint: width 32, 3 blocks, 4 query and 2 KV heads, vision width 48 in 2 blocks, patches of 14 px.
+def tiny_vlm_folder(
+    folder: Path, *, tied: bool = True, seed: int = 0, context_tokens: int = CONTEXT_TOKENS, blocks: int = 3
+) -> Path:
+    """A native checkpoint: width 32, 4 query and 2 KV heads, vision width 48 in 2 blocks, patches of 14 px.
 
     Its tokenizer has a token for each byte and the chat's special tokens, so any text can be read.
     """
@@ -26,7 +28,7 @@ def tiny_vlm_folder(folder: Path, *, tied: bool = True, seed: int = 0, context_t
     vocabulary = _save_tokenizer(folder)
     torch.manual_seed(seed)
     text = Qwen2Config(
-        vocab_size=len(vocabulary), hidden_size=WIDTH, intermediate_size=64, num_hidden_layers=3,
+        vocab_size=len(vocabulary), hidden_size=WIDTH, intermediate_size=64, num_hidden_layers=blocks,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=context_tokens, attention_dropout=0.1,
         rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0}, tie_word_embeddings=tied,
     )  # fmt: skip
