@@ -6,8 +6,8 @@ The films are real footage (recipes/footage.py) as one reel of 24 s, 256 x 144 a
 which is encoded once and then repeated packet by packet. Each is scored by the embedded system in a process of its own.
 Its memory is the sum over the process and its children of what is resident (pages that two share count twice), looked
 at ten times a second, and at least what the system says of the process itself at its end. Seconds per stage come from
-the manifest. The wanted: at the longest film at most 1.15 times the memory of the shortest, and time in proportion: CPU time where
-the machine had other work.
+the manifest. The wanted: at the longest film at most 1.15 times the memory of the shortest, and time in proportion, of
+the CPU where the machine had other work.
 
 Films and job folders stay in the folder, so a stopped benchmark goes on: a finished film is taken from its `.json`, an
 unfinished one is gone on with, and then says so, since its time and memory are those of its last run alone.
@@ -141,8 +141,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         (most[kind] / most["minutes"]) / (least[kind] / least["minutes"]) for kind in ("seconds", "cpu_seconds")
     )
     verdict = "reached" if memory <= MOST_MEMORY else "MISSED"
-    lines += ["", f"Memory at {most['minutes']:g} min: {memory:.2f} x that at {least['minutes']:g} min, "
-                  f"at most {MOST_MEMORY} wanted: {verdict}. Time for a film second: {pace:.2f} x, of CPU {work:.2f} x."]  # fmt: skip
+    lines += ["", f"Memory at {most['minutes']:g} min: {memory:.2f} x that at {least['minutes']:g} min, at most "
+                  f"{MOST_MEMORY} wanted: {verdict}. Time for a film second: {pace:.2f} x, of CPU {work:.2f} x."]  # fmt: skip
     return "\n".join(lines)
 
 
