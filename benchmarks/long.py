@@ -141,8 +141,11 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         (most[kind] / most["minutes"]) / (least[kind] / least["minutes"]) for kind in ("seconds", "cpu_seconds")
     )
     verdict = "reached" if memory <= MOST_MEMORY else "MISSED"
-    lines += ["", f"Memory at {most['minutes']:g} min: {memory:.2f} x that at {least['minutes']:g} min, at most "
-                  f"{MOST_MEMORY} wanted: {verdict}. Time for a film second: {pace:.2f} x, of CPU {work:.2f} x."]  # fmt: skip
+    lines += [
+        "",
+        f"Memory at {most['minutes']:g} min: {memory:.2f} x that at {least['minutes']:g} min, at most {MOST_MEMORY} "
+        f"wanted: {verdict}. Time for a film second: {pace:.2f} x, of CPU {work:.2f} x.",
+    ]
     return "\n".join(lines)
 
 
