@@ -24,7 +24,7 @@ experiment=table1, table4, figure4, listening and ratings fill the paper's table
 music is kept in the output folder, so a stopped run goes on. configs/evaluate.yaml lists every key."""
 PATHS_AND_TEXT = (
     "output", "document", "music", "adapter", "adapters.blocks_50", "adapters.blocks_100", "soundfont", "data.root",
-    "rules", "reference", "ratings.answers", "ratings.key",
+    "rules", "reference", "vibenet_python", "ratings.answers", "ratings.key",
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(words: Sequence[str]) -> int:
     from narrascore.evaluation.results import write_results
 
     if "generated" in line.flags:
-        line.flags["generated"] = dict(line.flags["generated"])  # type: ignore[call-overload]
+        line.flags["generated"] = dict(line.flags["generated"])
     composed = compose_settings("evaluate", line.flags, line.overrides, groups=("system",), verbatim=PATHS_AND_TEXT)
     if isinstance(composed["metrics"], str):
         composed["metrics"] = [composed["metrics"]]
@@ -116,7 +116,8 @@ class _Bench:
             case "table4":
                 from narrascore.evaluation.table4 import run_table4
 
-                return run_table4(self.pipeline, out, adapters=self.block_adapters(), **self.on_films(), **told)[1]
+                return run_table4(self.pipeline, out, adapters=self.block_adapters(), reference=self.reference,
+                                  embedders=self.embedders(), **self.on_films(), **told)[1]  # fmt: skip
             case "figure4":
                 from narrascore.evaluation.figure4 import run_figure4
 
@@ -163,14 +164,28 @@ class _Bench:
         """What both tables take."""
         return {"films": self.films, "generated": self.settings.generated, "rules": self.rules}
 
+    @property
+    def reference(self) -> Path | None:
+        """The music that Table 4's distances are measured to: the one given, else the held-out corpus as played."""
+        from narrascore.evaluation.pieces import play_corpus
+        from narrascore.evaluation.row_distances import folder_of
+        from narrascore.evaluation.table1 import CORPUS_ROW
+
+        settings, corpus = self.settings, self.split("test")
+        if settings.reference is not None or not corpus or not self.pipeline.writes_notes:
+            return settings.reference
+        return folder_of(play_corpus(self.pipeline, CORPUS_ROW, corpus, settings.duration_seconds[1], settings.output,
+                                     settings.curves))  # fmt: skip
+
     def embedders(self) -> list[Embedder]:
-        """What Table 1's distances are measured by: statistics that need no weights, then networks that do."""
+        """What the tables' distances are measured by: statistics that need no weights, then networks that do."""
         from narrascore.evaluation.embedders import LogMelStatistics
         from narrascore.evaluation.harness import PAPER_FEATURES
-        from narrascore.evaluation.listening_models import AstLogits, ClapEmbedding
+        from narrascore.evaluation.listening_models import AstLogits, ClapEmbedding, EncodecLatents
+        from narrascore.evaluation.vibenet import Vibenet
 
-        offline = self.settings.offline
-        return [LogMelStatistics(), AstLogits(offline=offline), ClapEmbedding(offline=offline), *PAPER_FEATURES]
+        models = [kind(offline=self.settings.offline) for kind in (EncodecLatents, AstLogits, ClapEmbedding)]
+        return [LogMelStatistics(), Vibenet(self.settings.vibenet_python), *models, *PAPER_FEATURES]
 
     @cached_property
     def systems(self) -> dict[str, SystemRow]:

@@ -62,6 +62,7 @@ class EvaluateSettings(SystemSettings):
     seed: int
     rules: Path | None
     reference: Path | None
+    vibenet_python: Path | None
     generated: Mapping[str, Path]
     adapters: BlockAdapters
     listening: ListeningSettings

@@ -38,7 +38,7 @@ def measure_distances(
     tables: list[Table] = []
     records: list[dict[str, object]] = []
     for title, rows in split_by_length(systems).items():
-        folders = {name: place for name, row in rows.items() if (place := _folder_of(row)) not in (None, reference)}
+        folders = {name: place for name, row in rows.items() if (place := folder_of(row)) not in (None, reference)}
         known = {name: place for name, place in folders.items() if place is not None}
         if known:
             report = compare_systems(known, reference, embedders, folder / "features", seed=seed, progress=progress)
@@ -47,9 +47,9 @@ def measure_distances(
     return tables, records
 
 
-def _folder_of(row: SystemRow) -> Path | None:
-    """Where all of its pieces lie, if that is one folder that holds nothing else."""
-    if isinstance(row, Missing):
+def folder_of(row: SystemRow | None) -> Path | None:
+    """Where all of a row's pieces lie, if that is one folder that holds nothing else."""
+    if not row or isinstance(row, Missing):
         return None
     places = {piece.sound.parent for piece in row}
     return places.pop() if len(places) == 1 else None

@@ -28,7 +28,7 @@ from narrascore.evaluation.pieces import (
     play_corpus,
     write_curves,
 )
-from narrascore.evaluation.row_distances import measure_distances
+from narrascore.evaluation.row_distances import folder_of, measure_distances
 from narrascore.evaluation.rules import RuleReader
 from narrascore.evaluation.tables import provenance, write_report
 
@@ -109,9 +109,7 @@ def run_table1(
     films = films or Films()
     systems = gather_systems(pipeline, composer, films, out_folder, corpus, generated, progress)
     tables, records = measure_systems(systems, out_folder, seed=films.seed, rules=rules, progress=progress)
-    held_out = systems.get(CORPUS_ROW)
-    if reference is None and held_out and not isinstance(held_out, Missing):
-        reference = held_out[0].sound.parent
+    reference = reference or folder_of(systems.get(CORPUS_ROW))
     if reference is not None and embedders:
         apart = measure_distances(systems, reference, embedders, out_folder, seed=films.seed, progress=progress)
         tables, records = tables + apart[0], records + apart[1]

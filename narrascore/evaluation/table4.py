@@ -8,14 +8,16 @@ HMC") is that of a middling picture.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from narrascore.errors import UsageError
 from narrascore.evaluation.cells import Missing
+from narrascore.evaluation.embedders import Embedder
 from narrascore.evaluation.measured import SystemRow, measure_systems
 from narrascore.evaluation.music import Player, Progress
 from narrascore.evaluation.pieces import Variant, file_name, find_pieces, play, write_curves
+from narrascore.evaluation.row_distances import measure_distances
 from narrascore.evaluation.rules import RuleReader
 from narrascore.evaluation.table1 import Films, system_name
 from narrascore.evaluation.tables import provenance, write_report
@@ -41,6 +43,8 @@ def run_table4(
     adapters: Mapping[str, AffectAdapter] | None = None,
     generated: Mapping[str, Path] | None = None,
     rules: RuleReader | None = None,
+    reference: Path | None = None,
+    embedders: Sequence[Embedder] = (),
     command: str = "",
     progress: Progress | None = None,
 ) -> tuple[dict[str, SystemRow], str]:
@@ -53,6 +57,8 @@ def run_table4(
         adapters: trained ones of the block ablation, by the ablation's name (`BLOCKS`).
         generated: name -> folder of music, among them the rows of `BACKBONES`: what `narrascore score` made of films.
         rules: reads valence and arousal off the sound.
+        reference: a folder of music that distances are measured to; None leaves them out.
+        embedders: whose features the distances compare.
         command: what was typed, for the record.
         progress: told what is being made.
 
@@ -86,7 +92,11 @@ def run_table4(
         if name not in others:
             systems[name] = Missing("its films were not scored", _scoring(name, flags))
     tables, records = measure_systems(systems | others, out_folder, seed=films.seed, rules=rules, progress=progress)
-    repeat = provenance(command, films.seed, films.n, films=dataclasses.asdict(films),
+    if reference is not None and embedders:
+        apart = measure_distances(systems | others, reference, embedders, out_folder, seed=films.seed,
+                                  progress=progress)  # fmt: skip
+        tables, records = tables + apart[0], records + apart[1]
+    repeat = provenance(command, films.seed, films.n, films=dataclasses.asdict(films), reference=str(reference or ""),
                         adapters=sorted(adapters), generated={name: str(path) for name, path in generated.items()},
                         system=pipeline.describe())  # fmt: skip
     return systems | others, write_report(out_folder, "table4", "Table 4: ablations", tables, records, repeat)
