@@ -199,12 +199,9 @@ def _steer(
 def _corpus(musicgen: FrozenMusicGen, adapter: AffectAdapter, settings: AdapterTrainingSettings) -> CropModule:
     if settings.corpus is None:
         raise UsageError("a training needs a corpus; name its folder, or use train=false with init=steering")
-    frames = musicgen.window_frames
-    if settings.crop_seconds is not None:
-        frames = min(frames, round(settings.crop_seconds * musicgen.frame_rate_hz))
     data = CropModule(
         settings.corpus,
-        frames=frames + max(musicgen.delays),
+        frames=musicgen.window_frames + max(musicgen.delays),
         frame_rate_hz=musicgen.frame_rate_hz,
         halo=adapter.halo,
         batch_size=settings.batch_size,

@@ -26,8 +26,6 @@ class AdapterTrainingSettings:
         stage_epochs: epochs of stage 1 (projector and gates) and stage 2 (temporal adapter and gates); the paper's are
             150 and 50.
         crops_per_epoch: windows drawn per epoch; 0 takes each piece once.
-        crop_seconds: of each of them; None is the music model's whole window. In a short crop less of the music before
-            gives the curve away, so a step teaches the adapter more, and it costs less.
         injected_share: share of the backbone's blocks that hear the control, from the first.
         blocks: those blocks named one by one, instead of a share.
         drop_sentence: share of examples without a sentence; guidance needs the row (none, C).
@@ -46,7 +44,6 @@ class AdapterTrainingSettings:
     stages: Literal[2, 1] = 2
     stage_epochs: tuple[int, int] = (4, 4)
     crops_per_epoch: int = 300
-    crop_seconds: float | None = None
     batch_size: int = 4
     accumulate: int = 1
     learning_rate: float = 1e-3
@@ -78,8 +75,6 @@ class AdapterTrainingSettings:
             )
         if min(self.stage_epochs) < 0 or self.crops_per_epoch < 0 or self.track_every < 0:
             raise ValueError("stage_epochs, crops_per_epoch and track_every must not be negative")
-        if self.crop_seconds is not None and self.crop_seconds < 1:
-            raise ValueError(f"crop_seconds must be at least 1: got {self.crop_seconds}; null is the whole window")
         if not (0 <= self.dropout < 1 and 0 <= self.drop_sentence < 1):
             raise ValueError(f"dropout and drop_sentence must be in [0, 1): got {self.dropout}, {self.drop_sentence}")
         if self.init != "fresh" and not (self.steering_scale > 0 and self.steering_seconds > 0):
