@@ -52,8 +52,10 @@ def _parse(text: str) -> Direction:
     if not equals or not value:
         raise UsageError(f"--at {text!r}: {_WANTED}")
     start, stop = parse_span(span)
-    if name in ("valence", "arousal"):
-        return Direction(start, stop, **{name: _affect(value, text)})
+    if name == "valence":
+        return Direction(start, stop, valence=_affect(value, text))
+    if name == "arousal":
+        return Direction(start, stop, arousal=_affect(value, text))
     if name == "prompt":
         if len(value) > MAX_FIELD_CHARACTERS:
             raise UsageError(f"--at {span} prompt=...: one sentence of at most {MAX_FIELD_CHARACTERS} characters")

@@ -45,6 +45,10 @@ HOMES = {
 }
 
 
+# Imported in another interpreter, which has nothing of ours: no dependency of this package.
+ELSEWHERE = {"narrascore/evaluation/vibenet_child.py: vibenet"}
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Full names of everything a module imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -133,7 +137,7 @@ def test_everything_imported_is_declared() -> None:
             names = {_canonical(distribution) for distribution in homes.get(top, [top])}
             if not names & declared:
                 undeclared.add(f"{path.relative_to(ROOT)}: {top}")
-    assert undeclared == set()
+    assert undeclared == ELSEWHERE
 
 
 def test_tested_versions_satisfy_the_declared_ranges() -> None:
