@@ -11,14 +11,11 @@ from pathlib import Path
 import torch
 
 from narrascore.compose_stage import compose_film
-from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
-from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
-from narrascore.media.audio import sound_track
-from narrascore.media.film import Film
-from narrascore.media.mux import container_for
+from narrascore.errors import InputError, InterruptedJobError, NarraScoreError
+from narrascore.manifest import Manifest, locked
 from narrascore.part_stage import score_part
 from narrascore.pipeline import Pipeline
-from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
+from narrascore.placing import find_place
 from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
@@ -101,24 +98,18 @@ def score_films(
 def _score(
     pipeline: Pipeline | Callable[[], Pipeline], film_path: Path, options: ScoreOptions, progress: Progress | None
 ) -> Turns[JobResult]:
-    if options.audio is not None and options.audio not in AUDIO_MODES:
-        raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
-    if options.part is not None and options.redo:
-        raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
     with _told_as_our_errors(film_path):
-        # A curve of the user's own can stand in for the picture.
-        film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
-        folder, scored = find_folder(film.path, film.identity(), options.output)
-        audio = _choose_audio(film, options)
+        place = find_place(film_path, options)
+        folder = place.folder
         with locked(folder):
-            scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
-            shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
+            shop = Workshop(place.film, folder, place.scored, Manifest.load(folder) or Manifest(folder))
+            shop.sweep()
             thread_count, rows = _choose_shape(shop.manifest, options)
             system = pipeline if isinstance(pipeline, Pipeline) else pipeline()
-            run = Run(shop, system, audio, options, progress, rows)
+            run = Run(shop, system, place.audio, options, progress, rows)
             result = yield from in_turns(_do(run), system, thread_count, rows)
-            if no_container:
-                raise InputError(f"{no_container} (the music is in {folder / 'music.wav'})")
+            if place.no_container:
+                raise InputError(f"{place.no_container} (the music is in {folder / 'music.wav'})")
             return result
 
 
@@ -160,34 +151,6 @@ def _goes_on_with_force(run: Run) -> bool:
     data, now = run.manifest.data, run.environment
     same = run.options.engine_change or not differences(data.get("environment", now), now)
     return bool(data.get("forced")) and same
-
-
-def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
-    if not film.has_picture:
-        if options.audio not in (None, "music-only"):
-            raise UsageError(f"{film.name}: no picture, so there is no film to write; choose --audio music-only")
-        return "music-only"
-    audio = options.audio or default_audio(film)
-    if audio not in ("duck", "mix"):
-        return audio
-    if not film.audio_tracks:
-        film.warn("the film has no sound of its own to mix with: the music stands alone")
-        return "replace"
-    sound_track(film, options.mix.track)  # refused now, rather than after the music was composed
-    return audio
-
-
-def _place_film(
-    film: Film, folder: Path, scored: Path | None, audio: AudioMode, track: int
-) -> tuple[Path | None, InputError | None]:
-    """Where the scored film goes, or None, and why not if the picture fits no container."""
-    if audio == "music-only" or scored is not None:
-        return (None if audio == "music-only" else scored), None
-    try:
-        suffix = container_for(film, audio, track=track)
-    except InputError as error:
-        return None, error
-    return folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}"), None
 
 
 @contextlib.contextmanager
