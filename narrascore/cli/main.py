@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from importlib import import_module
 from types import FrameType
 
 from narrascore import __version__
+from narrascore.cli.records import Failure, problem, wants_records
 from narrascore.cli.words import EXIT_CODES
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
 
@@ -57,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error = InputError(f"{place}{refused.strerror}; free space or choose another place with -o")
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(f"narrascore: {error}", file=sys.stderr)
+    print(f"narrascore: {error}", file=sys.stderr, flush=True)
+    if wants_records(words):
+        failure: Failure = {"command": words[0], "error": problem(error)}
+        print(json.dumps(failure), flush=True)
     return error.exit_code
 
 

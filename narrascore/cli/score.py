@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from narrascore.anchor import MAX_FIELD_CHARACTERS
 from narrascore.cli.film_list import find_films
+from narrascore.cli.records import Emit, FilmRecord, problem, records
 from narrascore.cli.words import Parser, strength
 from narrascore.errors import NarraScoreError, SomeFilmsFailedError, UsageError
 from narrascore.media.mix_settings import MixSettings
@@ -90,11 +91,13 @@ def run(words: Sequence[str]) -> int:
     films = find_films(line.names)
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
         raise UsageError(f"-o {settings.output}: several films need a folder, not one file")
-    print(_greeting(settings), flush=True)
-    return _score_all(films, settings, _options(settings))
+    options = _options(settings)
+    with records(line.json) as emit:
+        print(_greeting(settings), flush=True)
+        return _score_all(films, settings, options, emit)
 
 
-def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions) -> int:
+def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions, emit: Emit) -> int:
     from narrascore.cli.progress import CommonBar, FilmBars
     from narrascore.job import score_films
 
@@ -113,6 +116,7 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
     with closing(score_films(load, films, options, bars.show)) as outcomes:
         for film, outcome in outcomes:
             bars.end(film)
+            emit(_record(film, outcome))
             if isinstance(outcome, NarraScoreError):
                 # What stops one film stops all of them if it is the system itself.
                 if len(films) == 1 or outcome in broken:
@@ -178,6 +182,24 @@ def _greeting(settings: ScoreSettings) -> str:
     return f"system: {settings.system}"
 
 
+def _record(film: Path, outcome: JobResult | NarraScoreError) -> FilmRecord:
+    told: FilmRecord = {
+        "command": "score", "film": str(film.absolute()), "status": FAILED, "scored_film": None, "folder": None,
+        "version": None, "stage_seconds": {}, "warnings": [], "error": None,
+    }  # fmt: skip
+    if isinstance(outcome, NarraScoreError):
+        return {**told, "error": problem(outcome)}
+    return {
+        **told,
+        "status": "unchanged" if outcome.already_finished else "scored",
+        "scored_film": None if outcome.film is None else str(outcome.film.absolute()),
+        "folder": str(outcome.folder.absolute()),
+        "version": None if outcome.version is None else str(outcome.version.absolute()),
+        "stage_seconds": outcome.stage_seconds,
+        "warnings": outcome.warnings,
+    }
+
+
 def _tell(film: Path, result: JobResult) -> None:
     for warning in result.warnings:
         print(f"warning: {film.name}: {warning}", file=sys.stderr)
@@ -210,7 +232,7 @@ def _peak_memory() -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser("score", DESCRIPTION, USAGE)
+    parser = Parser("score", DESCRIPTION, USAGE, json=True)
     parser.add_argument("-o", "--output", metavar="PATH", help="a folder for the results, or the scored film's path")
     parser.add_argument("--system", metavar="NAME", help="embedded (default), paper, or a music model's folder")
     parser.add_argument("--eye", metavar="NAME", help="cinematic, vlm, or the folder or id of a VideoLLaMA3")
