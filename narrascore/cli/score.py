@@ -82,6 +82,7 @@ def run(words: Sequence[str]) -> int:
     from narrascore.cli.config import compose_settings
     from narrascore.cli.settings import read_settings
 
+    dry_run = line.flags.pop("dry_run", False)
     if "at" in line.flags:
         line.flags["at"] = [" ".join(pair) for pair in line.flags["at"]]
     composed = compose_settings(
@@ -94,6 +95,10 @@ def run(words: Sequence[str]) -> int:
     options = _options(settings)
     with records(line.json) as emit:
         print(_greeting(settings), flush=True)
+        if dry_run:
+            from narrascore.cli.dry_run import tell_plans
+
+            return tell_plans(films, settings, options, emit)
         return _score_all(films, settings, options, emit)
 
 
@@ -297,6 +302,9 @@ def _parser() -> Parser:
     parser.add_argument("--take", type=int, metavar="N", help="which draw of them (default 1)")
     parser.add_argument("--from", dest="start", metavar="TIME", help="only the music of a part, from here ...")
     parser.add_argument("--to", dest="stop", metavar="TIME", help="... to here; beside the whole film's")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, how long it takes and what it needs"
+    )
     parser.add_argument(
         "--engine-change", action="store_true", help="go on from windows of another version, processor or engine"
     )
