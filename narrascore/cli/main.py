@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
     "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
+    "doctor": ("narrascore.cli.doctor", "look whether everything works here, and say what to do where it does not"),
 }
 EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
