@@ -15,7 +15,8 @@ from narrascore.cli.records import Failure, problem, wants_records
 from narrascore.cli.words import EXIT_CODES
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
 
-# Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
+# Each module has `run(words) -> exit code` and the `_parser` of its flags. None is imported before it is asked for:
+# --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
@@ -25,6 +26,7 @@ COMMANDS = {
     "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
     "doctor": ("narrascore.cli.doctor", "look whether everything works here, and say what to do where it does not"),
+    "completion": ("narrascore.cli.completion", "print what completes these commands in bash, zsh or fish"),
 }
 EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
