@@ -99,6 +99,12 @@ class AffectCurve:
             writer.writerow((f"{row / self.rate_hz:.10g}", f"{valence:.4f}", f"{arousal:.4f}"))
         return out.getvalue()
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from narrascore.display import show_curve
+
+        return show_curve(self)
+
     @classmethod
     def from_csv(cls, path: str | Path, *, clip: bool = False, duration_seconds: float = 0.0) -> AffectCurve:
         """Read a curve from a table with the columns `time_seconds,valence,arousal`, at any rising times.

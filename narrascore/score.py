@@ -104,3 +104,9 @@ class Score:
         if self.pipeline.writes_notes:
             self.write_midi(folder / "music.mid")
         return folder
+
+    def _repr_html_(self) -> str:
+        """For notebooks; it holds `INLINE_SECONDS` of the music at most."""
+        from narrascore.score_display import show_score
+
+        return show_score(self)
