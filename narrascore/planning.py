@@ -142,13 +142,12 @@ def plan_film(film_path: Path, options: ScoreOptions, look: Callable[[], System]
     status = _status(manifest)
     changes = _changes(shop.manifest, place, options, system) if status == "finished" else ()
     windows, to_compose = _count_windows(place, shop.manifest, options, system.shape, status, changes)
-    if status == "finished" and (changes or to_compose):
-        status = "changed"
     shop.sound_bytes_per_second, shop.stems = system.shape.sound_bytes_per_second, options.stems
     redone = shop.results() if to_compose else [place.scored] if place.scored else []
-    stages = _stages(duration, shop.manifest, options, status, to_compose / windows)
-    if place.scored is None:
-        stages.pop("film", None)
+    stages: dict[str, float] = {}
+    if status != "finished" or changes or to_compose:
+        stages = _stages(place, shop.manifest, options, to_compose / windows)
+        status = "changed" if status == "finished" and stages else status
     needed = 0
     if stages:
         shop.check_disk(redone)
@@ -222,12 +221,9 @@ def _touches_music(change: str) -> bool:
     return change.partition(":")[0] not in AFTER_THE_MUSIC
 
 
-def _stages(
-    duration: float, manifest: Manifest, options: ScoreOptions, status: Status, share: float
-) -> dict[str, float]:
-    """Stage -> seconds of film that it has to do."""
-    if status == "finished":
-        return {}
+def _stages(place: Place, manifest: Manifest, options: ScoreOptions, share: float) -> dict[str, float]:
+    """Stage -> seconds of film that it has to do, at most."""
+    duration = float(place.film.duration_seconds)
     done: dict[str, Any] = {} if options.force else manifest.data["stages"]
     stages = {} if "read" in done else {"read": duration}
     if share:
@@ -237,4 +233,5 @@ def _stages(
         return {**stages, "render": min(float(stop), duration) - float(start)}
     if share or "render" not in done:
         stages |= {"render": duration, "figure": duration}
-    return {**stages, "film": duration}
+    after = {"stems": options.stems, "film": place.scored is not None, "deliver": options.deliver}
+    return {**stages, **{stage: duration for stage, wanted in after.items() if wanted}}

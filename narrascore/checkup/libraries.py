@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from narrascore.checkup.check import Check
 
 NAME = "narrascore"
+CHECKOUT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 FOR_DEVELOPERS = frozenset({"dev"})
 
 
@@ -60,9 +61,8 @@ def declared() -> tuple[SpecifierSet, dict[str, list[Requirement]]]:
 
     A checkout's pyproject.toml is asked first: what pip noted when it was installed may be older.
     """
-    checkout = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    if checkout.is_file():
-        project = tomllib.loads(checkout.read_text(encoding="utf-8"))["project"]
+    if CHECKOUT.is_file():
+        project = tomllib.loads(CHECKOUT.read_text(encoding="utf-8"))["project"]
         by_extra = {"": project["dependencies"], **project["optional-dependencies"]}
         needs = {extra: [Requirement(line) for line in lines] for extra, lines in by_extra.items()}
         python = project["requires-python"]
