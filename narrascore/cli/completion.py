@@ -69,7 +69,7 @@ def _say_what_completes(action: argparse.Action, command: str, choices: Mapping[
     if action.dest == "words":
         action.help = "the name of a file, or key=value"
         if command == "completion":
-            action.choices, action.nargs = SHELLS, None
+            action.choices, action.nargs, action.help = SHELLS, None, "the shell"
         else:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
     elif flag is not None:
