@@ -60,8 +60,14 @@ def estimate(work: Work, folder: Path) -> tuple[float | None, str]:
         rates, source = _tabled(work), TABLE_NAME
     if not rates:
         return None, f"no measurement of {work.music} on {work.device} is known; an earlier job in the folder is one"
-    starting = VLM_STARTING_SECONDS if work.vlm else STARTING_SECONDS
-    return starting + sum(seconds * rates.get(stage, 0.0) for stage, seconds in work.seconds.items()), source
+    return starting_seconds(work.vlm) + sum(
+        seconds * rates.get(stage, 0.0) for stage, seconds in work.seconds.items()
+    ), source
+
+
+def starting_seconds(vlm: bool) -> float:
+    """What is spent once for all films, before the first."""
+    return VLM_STARTING_SECONDS if vlm else STARTING_SECONDS
 
 
 def _measured(work: Work, folder: Path) -> tuple[dict[str, float], str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from narrascore.cli.records import Emit, PlanRecord, problem
 from narrascore.errors import InputError, ModelUnavailableError, NarraScoreError, SomeFilmsFailedError
+from narrascore.estimate import starting_seconds
 from narrascore.files import nearest
 from narrascore.parts import SystemSettings
 from narrascore.planning import Plan, System, look_at_system, plan_film
@@ -52,15 +53,21 @@ def tell_plans(films: Sequence[Path], settings: SystemSettings, options: ScoreOp
         emit(_record(film, plan))
         _tell(film, plan)
     if len(films) > 1:
-        windows, needed = sum(plan.windows_to_compose for plan in plans), sum(plan.disk_bytes for plan in plans)
-        known = [plan.seconds for plan in plans if plan.seconds is not None]
-        about = f"about {_clock(sum(known))}" if len(known) == len(plans) else "nobody knows how long"
-        print(f"{len(plans)} of {len(films)} films: {windows} windows to compose, {about}, {needed >> 20} MiB")
+        _sum_up(plans, len(films))
     _refuse_what_does_not_fit(plans)
     if len(plans) < len(films):
         failed = len(films) - len(plans)
         raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
     return 0
+
+
+def _sum_up(plans: Sequence[Plan], films: int) -> None:
+    windows, needed = sum(plan.windows_to_compose for plan in plans), sum(plan.disk_bytes for plan in plans)
+    known = [plan.seconds for plan in plans if plan.seconds is not None]
+    again = max(0, sum(1 for seconds in known if seconds) - 1)  # the system is loaded for the first film alone
+    total = sum(known) - again * starting_seconds(any(plan.system.vlm for plan in plans))
+    about = f"about {_clock(total)}" if len(known) == len(plans) else "nobody knows how long"
+    print(f"{len(plans)} of {films} films: {windows} windows to compose, {about}, {needed >> 20} MiB")
 
 
 def _refuse_what_does_not_fit(plans: Sequence[Plan]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -55,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error = InterruptedJobError("stopped; run the same command to go on")
     except NarraScoreError as known:
         error = known
+    except BrokenPipeError:
+        # Python would complain of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        error = InterruptedJobError("nobody reads the results any more; run the same command to go on")
     except OSError as refused:
         if refused.errno not in OUT_OF_REACH:
             raise

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import MusicgenConfig
+from transformers.utils import logging as library_logging
 
 from narrascore.errors import InputError
 from narrascore.hub import read_card
@@ -43,6 +44,7 @@ class MusicShape:
             return cls(name, 1500, 600, 50.0, 32_000 * 3.0, notes=False)
         if not (folder / "config.json").is_file():
             raise InputError(f"{name}: not a MusicGen checkpoint in safetensors (no config.json)")
+        library_logging.set_verbosity_error()
         config = MusicgenConfig.from_pretrained(folder, local_files_only=True)
         codec, card = config.audio_encoder, {**MUSICGEN_WINDOW, **read_card(folder)}
         notes, rate_hz = isinstance(codec, ScoreCodecConfig), float(codec.frame_rate)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
+import sys
 import typing
 from pathlib import Path
 from typing import Any
@@ -130,3 +133,17 @@ def test_checkpoints_are_told(tmp_path: Path) -> None:
     assert (record["name"], record["revision"]) == ("someone/tiny", hub_server.COMMIT)
     assert record["fetched_bytes"] == record["size_bytes"] >= 5000 and later["fetched_bytes"] == 0
     assert Path(record["folder"]) == tmp_path / "models" / "tiny" and "to fetch" in first.stderr
+
+
+def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "narrascore.cli.main", "score", "--json", "none.mp4", "nor this.mp4"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 5
+    assert "nobody reads the results any more" in said and "Traceback" not in said and "Exception ignored" not in said
