@@ -10,14 +10,19 @@ from pathlib import Path
 
 import torch
 
+from narrascore.bending import bend_curve
 from narrascore.compose_stage import compose_film
+from narrascore.directions import require_within
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
 from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
+from narrascore.marker_table import read_markers
+from narrascore.markers import Marker
 from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
 from narrascore.media.mux import container_for
 from narrascore.part_stage import score_part
-from narrascore.pipeline import Pipeline
+from narrascore.pipeline import Pipeline, anchor_warnings
+from narrascore.reading_stage import keep_followed, show_reading
 from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
 from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
@@ -35,7 +40,7 @@ class JobResult:
 
     Attributes:
         folder: where the results lie: the job folder, or a part's own folder in it.
-        film: the scored film; None with `music-only`.
+        film: the scored film; None with `music-only`, of a part, and where curve and anchor are all that was asked for.
         already_finished: nothing had to be done.
         stage_seconds: what each stage that ran took.
         warnings: one line each.
@@ -108,6 +113,8 @@ def _score(
     with _told_as_our_errors(film_path):
         # A curve of the user's own can stand in for the picture.
         film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
+        require_within(options.at, film.duration_seconds)
+        markers = _read_markers(film, options)
         folder, scored = find_folder(film.path, film.identity(), options.output)
         audio = _choose_audio(film, options)
         with locked(folder):
@@ -115,9 +122,9 @@ def _score(
             shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
             thread_count, rows = _choose_shape(shop.manifest, options)
             system = pipeline if isinstance(pipeline, Pipeline) else pipeline()
-            run = Run(shop, system, audio, options, progress, rows)
+            run = Run(shop, system, audio, options, progress, rows, markers)
             result = yield from in_turns(_do(run), system, thread_count, rows)
-            if no_container:
+            if no_container and not options.only_read:
                 raise InputError(f"{no_container} (the music is in {folder / 'music.wav'})")
             return result
 
@@ -127,24 +134,37 @@ def _do(run: Run) -> Composing[JobResult]:
     shop, options = run.shop, run.options
     if options.force and not _goes_on_with_force(run):
         shop.start_anew()
-    # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
-    run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
+    if not options.only_read:
+        # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
+        run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
+    followed = bend_curve(curve, run.markers, options.at)
+    if options.only_read:
+        show_reading(run, curve, followed, anchor)
+        warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor)]
+        return JobResult(run.folder, None, not shop.ran, shop.ran, warnings, shop.version)
     if options.part is not None:
-        folder = yield from score_part(run, options.part, curve, anchor)
+        folder = yield from score_part(run, options.part, followed, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)
-    composition = yield from compose_film(run, curve, anchor)
+    composition = yield from compose_film(run, followed, anchor)
+    keep_followed(run, curve, followed)
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
-    draw(run, render_key, composition, curve, anchor)
+    draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)
-    deliver(run, render_key, curve)
+    deliver(run, render_key, followed)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
         finish(run, composition, anchor)
-    warnings = list(run.manifest.data["warnings"])
+    warnings = list(dict.fromkeys([*run.manifest.data["warnings"], *run.film.warnings]))
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
+
+
+def _read_markers(film: Film, options: ScoreOptions) -> tuple[Marker, ...]:
+    if options.markers_path is None:
+        return ()
+    return read_markers(options.markers_path, rate_hz=film.rate_hz, duration_seconds=float(film.duration_seconds))
 
 
 def _choose_shape(manifest: Manifest, options: ScoreOptions) -> tuple[int, int]:

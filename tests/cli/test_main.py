@@ -36,7 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch, act: object) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["score"], ["prepare"], ["train-probe"], ["train-adapter"], ["evaluate"], ["clean"], ["download"]],
+    [[], ["score"], ["read"], ["prepare"], ["train-probe"], ["train-adapter"], ["evaluate"], ["clean"], ["download"]],
 )
 def test_help_is_light(words: list[str]) -> None:
     code = (
