@@ -92,9 +92,9 @@ class AffectCurve:
 
     def refine(self, duration_seconds: float = 0.0) -> AffectCurve:
         """The same line through more rows, a whole multiple of its own and at least `FINE_HZ` a second, so that it can
-        be bent between them; held on up to `duration_seconds` if it ends before."""
+        be bent between them; held on to a row at `duration_seconds` if it ends before."""
         rate_hz = self.rate_hz * max(1, math.ceil(FINE_HZ / self.rate_hz - 1e-9))
-        return self.resample(rate_hz, max(duration_seconds, len(self.values) / self.rate_hz))
+        return self.resample(rate_hz, max(duration_seconds + 1 / rate_hz, len(self.values) / self.rate_hz))
 
     def smooth(self, seconds: float) -> AffectCurve:
         """Each row as the mean of those around it, weighted by a Gaussian.
@@ -110,7 +110,7 @@ class AffectCurve:
         if not 0 <= seconds < math.inf:
             raise ValueError(f"a curve is smoothed over 0 seconds or more: got {seconds}")
         deviation, count = seconds * self.rate_hz, len(self.values)
-        reach = min(math.ceil(SMOOTHING_REACH * deviation), count - 1)
+        reach = min(math.floor(SMOOTHING_REACH * deviation), count - 1)
         if reach == 0:
             return self
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)

@@ -72,7 +72,7 @@ def _lift(
     """
     starts = [marker.seconds for marker in sections]
     corners, lifts = [-RAMP_SECONDS], [0.0]
-    for marker, stop in zip(sections, [*starts[1:], math.inf], strict=True):
+    for marker, stop in zip(sections, [*starts[1:], math.inf], strict=False):
         wanted = getattr(marker, name)
         lift = 0.0 if wanted is None else wanted - _mean(curve, marker.seconds, stop, column)
         corners += [max(corners[-1], marker.seconds - RAMP_SECONDS), marker.seconds]

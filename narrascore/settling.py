@@ -49,7 +49,7 @@ def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
             return run.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
         return run.pipeline.read_anchor(run.reading, curve).to_json()
 
-    made_from = [prompt or [made_curve["request"], made_curve["bend"], run.parts["anchor"]], run.parts["music"]]
+    made_from = [prompt or [made_curve["request"], run.parts["anchor"]], run.parts["music"]]
     _settle(run, path, "user" if prompt else "eye", asked, made_from, make)
     return run.pipeline.understand(MusicalAnchor.from_json(path))
 
@@ -81,19 +81,21 @@ def _settle(
         Whether the file is the user's.
     """
     earlier = run.manifest.data["made_from"].get(path.name, {})
-    request = digest([asked, made_from])
     edited = named or run.manifest.was_edited(path) or earlier.get("source") == "edited"
-    as_made = (earlier.get("request"), earlier.get("bend")) == (request, bend)
-    same = named or (earlier.get("asked") == asked if edited else as_made)
+
+    def request_of(bend: list[float] | None) -> str:
+        return digest([asked, made_from, bend])
+
+    same = named or (earlier.get("asked") == asked if edited else earlier.get("request") == request_of(bend))
     if not (same and path.is_file() and run.manifest.was_finished(path)):
         edited, text = False, make()
         run.shop.set_aside([path])
         with run.stage(path.stem, [path]):
             write_text(path, text)
     elif edited:
-        source, bend = "edited", earlier.get("bend")
-    now = {"asked": asked, "request": request, "bend": bend, "source": source}
+        source, bend = "edited", earlier.get("bend", bend)
+    now = {"asked": asked, "request": request_of(bend), "bend": bend, "source": source}
     if now != earlier or not run.manifest.is_ours(path):
         run.manifest.data["made_from"][path.name] = now
-        run.manifest.finish_stage(path.stem, request, [path])
+        run.manifest.finish_stage(path.stem, now["request"], [path])
     return edited
