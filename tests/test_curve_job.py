@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 from narrascore import AffectCurve, Pipeline
+from narrascore.cli.main import main
 from narrascore.composition import Composition
 from narrascore.directions import Direction
 from narrascore.errors import InputError, InterruptedJobError, UsageError
@@ -233,3 +235,26 @@ def test_a_score_under_another_curve_is_composed_where_it_hears_it(pipeline: Pip
     lifted = AffectCurve(np.clip(score.curve.values + 0.3, -1, 1).astype(np.float32))
     everywhere = score.with_curve(lifted)
     assert np.array_equal(everywhere.audio, pipeline(film, curve=lifted, prompt="calm strings", seed=3).audio)
+
+
+@pytest.mark.slow
+def test_a_curve_saved_by_a_spreadsheet_is_scored_again_by_the_embedded_system(tmp_path: Path) -> None:
+    film = write_clip(tmp_path / "a.mp4", 40.0, sound=False, rate_hz=4)
+    folder, words = tmp_path / "a.narrascore", [str(film), "--audio", "music-only"]
+    assert main(["read", *words]) == 0 and not (folder / "music.wav").exists()
+    assert main(["score", *words]) == 0
+    before = Composition.load(folder / "windows" / "codes.safetensors")
+
+    lines = (folder / "curve.csv").read_text(encoding="utf-8").splitlines()
+    lines[1 + 33] = "33,0.9,0.9"
+    text = "\r\n".join(lines).replace(",", ";").replace(".", ",")
+    (folder / "curve.csv").write_text(text, encoding="utf-8-sig")
+    assert main(["score", *words]) == 0
+    after = Composition.load(folder / "windows" / "codes.safetensors")
+    assert before is not None and after is not None
+    (span,) = manifest(folder)["edits"][0]["spans"]
+    start, join = (round(span[name] * 25) for name in ("start_seconds", "join_seconds"))
+    assert 25 < span["start_seconds"] < 33 < span["stop_seconds"]
+    assert torch.equal(before.codes[:, :start], after.codes[:, :start])
+    assert torch.equal(before.codes[:, join + 1 :], after.codes[:, join + 1 :])
+    assert not torch.equal(before.codes, after.codes)

@@ -143,7 +143,8 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
         _sum_up([rows[film] for film in films])
     failed = sum(1 for _, done, _ in rows.values() if done == FAILED)
     if failed:
-        raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
+        verb = "read" if options.only_read else "scored"
+        raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be {verb}, for the reasons above")
     return 0
 
 
