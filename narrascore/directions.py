@@ -32,6 +32,10 @@ class Direction:
     prompt: str = ""
     music: bool = True
 
+    @property
+    def bends_curve(self) -> bool:
+        return self.valence is not None or self.arousal is not None
+
     def describe(self) -> dict[str, object]:
         """For the manifest, as JSON holds it."""
         return {**vars(self), "start_seconds": float(self.start_seconds), "stop_seconds": float(self.stop_seconds)}
@@ -46,14 +50,30 @@ def parse_directions(texts: Iterable[str]) -> tuple[Direction, ...]:
     return tuple(_parse(text) for text in texts)
 
 
+def require_within(directions: Iterable[Direction], duration_seconds: float | Fraction) -> None:
+    """Refuse what is asked of a stretch that begins after the film's end.
+
+    Raises:
+        UsageError: if one does.
+    """
+    for direction in directions:
+        if direction.start_seconds >= duration_seconds:
+            raise UsageError(
+                f"--at from {float(direction.start_seconds):g} s on lies behind the film's end at "
+                f"{float(duration_seconds):g} s"
+            )
+
+
 def _parse(text: str) -> Direction:
     span, _, wish = text.strip().partition(" ")
     name, equals, value = (part.strip() for part in wish.partition("="))
     if not equals or not value:
         raise UsageError(f"--at {text!r}: {_WANTED}")
     start, stop = parse_span(span)
-    if name in ("valence", "arousal"):
-        return Direction(start, stop, **{name: _affect(value, text)})
+    if name == "valence":
+        return Direction(start, stop, valence=_affect(value, text))
+    if name == "arousal":
+        return Direction(start, stop, arousal=_affect(value, text))
     if name == "prompt":
         if len(value) > MAX_FIELD_CHARACTERS:
             raise UsageError(f"--at {span} prompt=...: one sentence of at most {MAX_FIELD_CHARACTERS} characters")

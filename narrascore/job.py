@@ -10,12 +10,14 @@ from pathlib import Path
 
 import torch
 
+from narrascore.bending import bend_curve
 from narrascore.compose_stage import compose_film
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError
 from narrascore.manifest import Manifest, locked
 from narrascore.part_stage import score_part
-from narrascore.pipeline import Pipeline
+from narrascore.pipeline import Pipeline, anchor_warnings
 from narrascore.placing import find_place
+from narrascore.reading_stage import keep_followed, show_reading
 from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
@@ -32,7 +34,7 @@ class JobResult:
 
     Attributes:
         folder: where the results lie: the job folder, or a part's own folder in it.
-        film: the scored film; None with `music-only`.
+        film: the scored film; None with `music-only`, of a part, and where curve and anchor are all that was asked for.
         already_finished: nothing had to be done.
         stage_seconds: what each stage that ran took.
         warnings: one line each.
@@ -106,9 +108,9 @@ def _score(
             shop.sweep()
             thread_count, rows = _choose_shape(shop.manifest, options)
             system = pipeline if isinstance(pipeline, Pipeline) else pipeline()
-            run = Run(shop, system, place.audio, options, progress, rows)
+            run = Run(shop, system, place.audio, options, progress, rows, place.markers)
             result = yield from in_turns(_do(run), system, thread_count, rows)
-            if place.no_container:
+            if place.no_container and not options.only_read:
                 raise InputError(f"{place.no_container} (the music is in {folder / 'music.wav'})")
             return result
 
@@ -118,23 +120,30 @@ def _do(run: Run) -> Composing[JobResult]:
     shop, options = run.shop, run.options
     if options.force and not _goes_on_with_force(run):
         shop.start_anew()
-    # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
-    run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
+    if not options.only_read:
+        # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
+        run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
+    followed = bend_curve(curve, run.markers, options.at)
+    if options.only_read:
+        show_reading(run, curve, followed, anchor)
+        warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor)]
+        return JobResult(run.folder, None, not shop.ran, shop.ran, warnings, shop.version)
     if options.part is not None:
-        folder = yield from score_part(run, options.part, curve, anchor)
+        folder = yield from score_part(run, options.part, followed, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)
-    composition = yield from compose_film(run, curve, anchor)
+    composition = yield from compose_film(run, followed, anchor)
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
-    draw(run, render_key, composition, curve, anchor)
+    keep_followed(run, curve, followed)
+    draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)
-    deliver(run, render_key, curve)
+    deliver(run, render_key, followed)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
         finish(run, composition, anchor)
-    warnings = list(run.manifest.data["warnings"])
+    warnings = list(dict.fromkeys([*run.manifest.data["warnings"], *run.film.warnings]))
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
 
 

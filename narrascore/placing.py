@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from narrascore.directions import require_within
 from narrascore.errors import InputError, UsageError
 from narrascore.manifest import FOLDER_SUFFIX, find_folder
+from narrascore.marker_table import read_markers
+from narrascore.markers import Marker
 from narrascore.media.audio import sound_track
 from narrascore.media.film import Film
 from narrascore.media.mux import container_for
@@ -24,6 +27,7 @@ class Place:
         scored: the scored film's path; None where there will be none.
         audio: what is done with the film's own sound.
         no_container: why there will be none, if the picture fits no container; the music is made all the same.
+        markers: the user's, by the film's own rate.
     """
 
     film: Film
@@ -31,6 +35,7 @@ class Place:
     scored: Path | None
     audio: AudioMode
     no_container: InputError | None
+    markers: tuple[Marker, ...] = ()
 
 
 def find_place(film_path: Path, options: ScoreOptions) -> Place:
@@ -46,6 +51,8 @@ def find_place(film_path: Path, options: ScoreOptions) -> Place:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
     # A curve of the user's own can stand in for the picture.
     film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
+    require_within(options.at, film.duration_seconds)
+    markers = _read_markers(film, options)
     folder, scored = find_folder(film.path, film.identity(), options.output)
     audio = _choose_audio(film, options)
     no_container = None
@@ -57,7 +64,13 @@ def find_place(film_path: Path, options: ScoreOptions) -> Place:
             scored = folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}")
         except InputError as error:
             no_container = error
-    return Place(film, folder, scored, audio, no_container)
+    return Place(film, folder, scored, audio, no_container, markers)
+
+
+def _read_markers(film: Film, options: ScoreOptions) -> tuple[Marker, ...]:
+    if options.markers_path is None:
+        return ()
+    return read_markers(options.markers_path, rate_hz=film.rate_hz, duration_seconds=float(film.duration_seconds))
 
 
 def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:

@@ -31,7 +31,7 @@ from narrascore.workshop import EDITABLE, Workshop
 
 Status = Literal["new", "unfinished", "changed", "finished"]
 
-ABOUT_THE_RUN = ("force", "redo", "take", "part", "engine_change", "batch", "clip_curve", "output")
+ABOUT_THE_RUN = ("force", "redo", "take", "part", "engine_change", "batch", "clip_curve", "output", "only_read")
 """Options that say how to go about it, and leave a finished job as it is."""
 AFTER_THE_MUSIC = ("audio", "mix", "deliver", "stems")
 """Options that change what is made of the music, and not the music."""
@@ -202,6 +202,8 @@ def _count_windows(
     """Windows of the whole film, and those that would be composed."""
     total = frames_to_cover(place.film.duration_seconds, shape.frame_rate_hz)
     whole = len(continuation_windows(total, shape.window_frames, shape.prompt_frames))
+    if options.only_read:
+        return whole, 0
     if options.part is not None:
         (span,) = frames_of([options.part], shape.frame_rate_hz, total)
         return whole, len(windows_over(span, total, shape.window_frames, shape.prompt_frames))
@@ -226,6 +228,8 @@ def _stages(place: Place, manifest: Manifest, options: ScoreOptions, share: floa
     duration = float(place.film.duration_seconds)
     done: dict[str, Any] = {} if options.force else manifest.data["stages"]
     stages = {} if "read" in done else {"read": duration}
+    if options.only_read:
+        return stages
     if share:
         stages["compose"] = share * duration
     if options.part is not None:

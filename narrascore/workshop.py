@@ -54,7 +54,7 @@ class Workshop:
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""
-        names = ("music.wav", "music.mid", "stems", "deliver", "figure.png", "report.html")
+        names = ("music.wav", "music.mid", "stems", "deliver", "scored_curve.csv", "figure.png", "report.html")
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:

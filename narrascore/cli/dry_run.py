@@ -44,13 +44,13 @@ def tell_plans(films: Sequence[Path], settings: SystemSettings, options: ScoreOp
         try:
             plan = plan_film(film, options, look)
         except NarraScoreError as error:
-            emit({**_blank(film), "error": problem(error)})
+            emit({**_blank(film, options), "error": problem(error)})
             if len(films) == 1 or isinstance(error, ModelUnavailableError):
                 raise
             print(f"narrascore: {error}", file=sys.stderr, flush=True)
             continue
         plans.append(plan)
-        emit(_record(film, plan))
+        emit(_record(film, plan, options))
         _tell(film, plan)
     if len(films) > 1:
         _sum_up(plans, len(films))
@@ -102,19 +102,19 @@ def _tell(film: Path, plan: Plan) -> None:
             print(f"  {path}")
 
 
-def _blank(film: Path) -> PlanRecord:
+def _blank(film: Path, options: ScoreOptions) -> PlanRecord:
     return {
-        "command": "score", "film": str(film.absolute()), "status": "failed", "scored_film": None, "folder": None,
-        "system": None, "audio": None, "duration_seconds": None, "windows": None, "windows_to_compose": None,
-        "changes": [], "estimated_seconds": None, "estimated_from": None, "disk_bytes": None, "free_bytes": None,
-        "notes": [], "error": None,
+        "command": "read" if options.only_read else "score", "film": str(film.absolute()), "status": "failed",
+        "scored_film": None, "folder": None, "system": None, "audio": None, "duration_seconds": None, "windows": None,
+        "windows_to_compose": None, "changes": [], "estimated_seconds": None, "estimated_from": None,
+        "disk_bytes": None, "free_bytes": None, "notes": [], "error": None,
     }  # fmt: skip
 
 
-def _record(film: Path, plan: Plan) -> PlanRecord:
+def _record(film: Path, plan: Plan, options: ScoreOptions) -> PlanRecord:
     place = plan.place
     return {
-        **_blank(film),
+        **_blank(film, options),
         "status": plan.status,
         "scored_film": None if place.scored is None else str(place.scored.absolute()),
         "folder": str(place.folder.absolute()),

@@ -20,6 +20,7 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 # --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "read": ("narrascore.cli.read", "read a film's curve and anchor, to edit them before the music is written"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),

@@ -10,9 +10,13 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from narrascore.errors import NarraScoreError
+
+if TYPE_CHECKING:
+    from narrascore.job import JobResult
 
 FLAG = "--json"
 
@@ -35,7 +39,7 @@ class Failure(TypedDict):
 
 
 class FilmRecord(TypedDict):
-    """`score`: what came of one film; paths are absolute."""
+    """`score` and `read`: what came of one film; paths are absolute."""
 
     command: str
     film: str
@@ -49,7 +53,7 @@ class FilmRecord(TypedDict):
 
 
 class PlanRecord(TypedDict):
-    """`score --dry-run`: what would be done for one film; null where nobody knows."""
+    """`score --dry-run` and `read --dry-run`: what would be done for one film; null where nobody knows."""
 
     command: str
     film: str
@@ -132,6 +136,26 @@ def wants_records(words: Sequence[str]) -> bool:
     """Whether a command line asks for records; after a bare `--` everything is the name of a film."""
     head = words[: words.index("--")] if "--" in words else words
     return FLAG in head
+
+
+def film_record(command: str, film: Path, outcome: JobResult | NarraScoreError) -> FilmRecord:
+    """What came of a film, for `score` or `read`."""
+    told: FilmRecord = {
+        "command": command, "film": str(film.absolute()), "status": "failed", "scored_film": None, "folder": None,
+        "version": None, "stage_seconds": {}, "warnings": [], "error": None,
+    }  # fmt: skip
+    if isinstance(outcome, NarraScoreError):
+        return {**told, "error": problem(outcome)}
+    done = {"score": "scored", "read": "read"}[command]
+    return {
+        **told,
+        "status": "unchanged" if outcome.already_finished else done,
+        "scored_film": None if outcome.film is None else str(outcome.film.absolute()),
+        "folder": str(outcome.folder.absolute()),
+        "version": None if outcome.version is None else str(outcome.version.absolute()),
+        "stage_seconds": outcome.stage_seconds,
+        "warnings": outcome.warnings,
+    }
 
 
 def problem(error: NarraScoreError) -> Problem:

@@ -147,3 +147,16 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path: Pat
     process.stderr.close()
     assert process.wait() == 5
     assert "nobody reads the results any more" in said and "Traceback" not in said and "Exception ignored" not in said
+
+
+def test_a_film_that_is_only_read_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = write_clip(tmp_path / "a.mp4", 0.5, sound=False)
+    assert main(["read", str(film), "--dry-run", "--json"]) == 0
+    (planned,) = told(capsys)
+    assert (planned["command"], planned["status"], planned["windows_to_compose"]) == ("read", "new", 0)
+    assert not film.with_suffix(".narrascore").exists()
+    assert main(["read", str(film), "--json"]) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert (record["command"], record["status"], record["scored_film"]) == ("read", "read", None)
+    assert "next: narrascore score" in err and (Path(record["folder"]) / "curve.csv").is_file()
