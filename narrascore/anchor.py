@@ -65,6 +65,12 @@ class MusicalAnchor:
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "sentence": self.sentence}, indent=2, ensure_ascii=False) + "\n"
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from narrascore.display import show_anchor
+
+        return show_anchor(self)
+
     @classmethod
     def from_json(cls, path: str | Path) -> MusicalAnchor:
         """Read an anchor back; a hand-edited field counts, the derived `sentence` is ignored.

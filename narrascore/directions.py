@@ -32,6 +32,10 @@ class Direction:
     prompt: str = ""
     music: bool = True
 
+    @property
+    def bends_curve(self) -> bool:
+        return self.valence is not None or self.arousal is not None
+
     def describe(self) -> dict[str, object]:
         """For the manifest, as JSON holds it."""
         return {**vars(self), "start_seconds": float(self.start_seconds), "stop_seconds": float(self.stop_seconds)}
@@ -44,6 +48,20 @@ def parse_directions(texts: Iterable[str]) -> tuple[Direction, ...]:
         UsageError: if one is not that.
     """
     return tuple(_parse(text) for text in texts)
+
+
+def require_within(directions: Iterable[Direction], duration_seconds: float | Fraction) -> None:
+    """Refuse what is asked of a stretch that begins after the film's end.
+
+    Raises:
+        UsageError: if one does.
+    """
+    for direction in directions:
+        if direction.start_seconds >= duration_seconds:
+            raise UsageError(
+                f"--at from {float(direction.start_seconds):g} s on lies behind the film's end at "
+                f"{float(duration_seconds):g} s"
+            )
 
 
 def _parse(text: str) -> Direction:

@@ -29,6 +29,9 @@ from narrascore.synthesis.joining import COMPARED_SECONDS, Patch, cut_patch, fin
 from narrascore.units import WindowStore
 from narrascore.windows import Window
 
+HEARD_CHANGE = 2e-4
+"""Valence and arousal that are no further apart are the same: tables round to half of 1e-4."""
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -58,7 +61,7 @@ def heard_changes(pipeline: Pipeline, kept: AffectCurve, curve: AffectCurve, tot
     # Codebook k of a frame is drawn `delays[k]` positions later, and hears the curve of that position.
     before = adapter.halo + max(musicgen.delays)
     old, new = (affect_of_frames(each, 0, total + before, musicgen.frame_rate_hz) for each in (kept, curve))
-    changed = np.any(old != new, axis=1)
+    changed = np.any(np.abs(old - new) > HEARD_CHANGE, axis=1)
     spans = changed_spans(changed, before=before, after=adapter.halo, gap=search_frames(pipeline))
     return tuple(Span(span.start, min(span.stop, total)) for span in spans if span.start < total)
 

@@ -65,3 +65,8 @@ def move(path: Path, target: Path) -> None:
     path.replace(target)
     sync(target.parent)
     sync(path.parent)
+
+
+def nearest(path: Path) -> Path:
+    """The path itself if it exists, else the first folder above it that does."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())

@@ -108,6 +108,13 @@ def download(parcel: Parcel, to: Path | None = None) -> Path:
     return folder
 
 
+def cache_folder() -> Path:
+    """Where the hub's library keeps what it fetches."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
 def licence_of(name: str | Path) -> str:
     """The licence of a folder's checkpoint, by its card, or of an id."""
     licence = read_card(name).get("licence")

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import torch
 
+from narrascore.bending import bend_curve
 from narrascore.compose_stage import compose_film
-from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
-from narrascore.manifest import FOLDER_SUFFIX, Manifest, find_folder, locked
-from narrascore.media.audio import sound_track
-from narrascore.media.film import Film
-from narrascore.media.mux import container_for
+from narrascore.errors import InputError, InterruptedJobError, NarraScoreError
+from narrascore.manifest import Manifest, locked
 from narrascore.part_stage import score_part
-from narrascore.pipeline import Pipeline
-from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
+from narrascore.pipeline import Pipeline, anchor_warnings
+from narrascore.placing import find_place
+from narrascore.reading_stage import keep_followed, show_reading
 from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
@@ -35,7 +34,7 @@ class JobResult:
 
     Attributes:
         folder: where the results lie: the job folder, or a part's own folder in it.
-        film: the scored film; None with `music-only`.
+        film: the scored film; None with `music-only`, of a part, and where curve and anchor are all that was asked for.
         already_finished: nothing had to be done.
         stage_seconds: what each stage that ran took.
         warnings: one line each.
@@ -101,24 +100,18 @@ def score_films(
 def _score(
     pipeline: Pipeline | Callable[[], Pipeline], film_path: Path, options: ScoreOptions, progress: Progress | None
 ) -> Turns[JobResult]:
-    if options.audio is not None and options.audio not in AUDIO_MODES:
-        raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
-    if options.part is not None and options.redo:
-        raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
     with _told_as_our_errors(film_path):
-        # A curve of the user's own can stand in for the picture.
-        film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
-        folder, scored = find_folder(film.path, film.identity(), options.output)
-        audio = _choose_audio(film, options)
+        place = find_place(film_path, options)
+        folder = place.folder
         with locked(folder):
-            scored, no_container = _place_film(film, folder, scored, audio, options.mix.track)
-            shop = Workshop(film, folder, scored, Manifest.load(folder) or Manifest(folder))
+            shop = Workshop(place.film, folder, place.scored, Manifest.load(folder) or Manifest(folder))
+            shop.sweep()
             thread_count, rows = _choose_shape(shop.manifest, options)
             system = pipeline if isinstance(pipeline, Pipeline) else pipeline()
-            run = Run(shop, system, audio, options, progress, rows)
+            run = Run(shop, system, place.audio, options, progress, rows, place.markers)
             result = yield from in_turns(_do(run), system, thread_count, rows)
-            if no_container:
-                raise InputError(f"{no_container} (the music is in {folder / 'music.wav'})")
+            if place.no_container and not options.only_read:
+                raise InputError(f"{place.no_container} (the music is in {folder / 'music.wav'})")
             return result
 
 
@@ -127,23 +120,30 @@ def _do(run: Run) -> Composing[JobResult]:
     shop, options = run.shop, run.options
     if options.force and not _goes_on_with_force(run):
         shop.start_anew()
-    # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
-    run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
+    if not options.only_read:
+        # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
+        run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
+    followed = bend_curve(curve, run.markers, options.at)
+    if options.only_read:
+        show_reading(run, curve, followed, anchor)
+        warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor)]
+        return JobResult(run.folder, None, not shop.ran, shop.ran, warnings, shop.version)
     if options.part is not None:
-        folder = yield from score_part(run, options.part, curve, anchor)
+        folder = yield from score_part(run, options.part, followed, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)
-    composition = yield from compose_film(run, curve, anchor)
+    composition = yield from compose_film(run, followed, anchor)
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
-    draw(run, render_key, composition, curve, anchor)
+    keep_followed(run, curve, followed)
+    draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)
-    deliver(run, render_key, curve)
+    deliver(run, render_key, followed)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
         finish(run, composition, anchor)
-    warnings = list(run.manifest.data["warnings"])
+    warnings = list(dict.fromkeys([*run.manifest.data["warnings"], *run.film.warnings]))
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
 
 
@@ -160,34 +160,6 @@ def _goes_on_with_force(run: Run) -> bool:
     data, now = run.manifest.data, run.environment
     same = run.options.engine_change or not differences(data.get("environment", now), now)
     return bool(data.get("forced")) and same
-
-
-def _choose_audio(film: Film, options: ScoreOptions) -> AudioMode:
-    if not film.has_picture:
-        if options.audio not in (None, "music-only"):
-            raise UsageError(f"{film.name}: no picture, so there is no film to write; choose --audio music-only")
-        return "music-only"
-    audio = options.audio or default_audio(film)
-    if audio not in ("duck", "mix"):
-        return audio
-    if not film.audio_tracks:
-        film.warn("the film has no sound of its own to mix with: the music stands alone")
-        return "replace"
-    sound_track(film, options.mix.track)  # refused now, rather than after the music was composed
-    return audio
-
-
-def _place_film(
-    film: Film, folder: Path, scored: Path | None, audio: AudioMode, track: int
-) -> tuple[Path | None, InputError | None]:
-    """Where the scored film goes, or None, and why not if the picture fits no container."""
-    if audio == "music-only" or scored is not None:
-        return (None if audio == "music-only" else scored), None
-    try:
-        suffix = container_for(film, audio, track=track)
-    except InputError as error:
-        return None, error
-    return folder.with_name(f"{folder.name.removesuffix(FOLDER_SUFFIX)}.scored{suffix}"), None
 
 
 @contextlib.contextmanager

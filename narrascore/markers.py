@@ -1,4 +1,4 @@
-"""Markers for an editor: where a film's music turns, and where it strikes, as SRT or CSV."""
+"""Markers: where a film's music turns, and where it strikes; for an editor as SRT or CSV, and from one."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ class Marker:
     Attributes:
         seconds: from the picture's start.
         kind: `section`, where the mood turns, or `hit`, where it rises fast.
-        valence, arousal: what the curve says: of a section on the average of its first seconds, of a hit at its end.
+        valence, arousal: of the curve: its mean from a section's beginning to that of the next, or its value at the
+            moment of a hit. None, which only an editor's own markers have, says nothing of it.
     """
 
     seconds: float
     kind: Literal["section", "hit"]
-    valence: float
-    arousal: float
+    valence: float | None
+    arousal: float | None
 
     @property
     def label(self) -> str:
-        return f"{self.kind}: valence {self.valence:+.2f}, arousal {self.arousal:+.2f}"
+        said = {"valence": self.valence, "arousal": self.arousal}
+        return f"{self.kind}: " + ", ".join(f"{name} {value:+.2f}" for name, value in said.items() if value is not None)
 
 
 def find_markers(curve: AffectCurve) -> list[Marker]:
@@ -63,7 +65,8 @@ def to_csv(markers: Sequence[Marker]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("time_seconds", "kind", "valence", "arousal"))
     for marker in markers:
-        writer.writerow((f"{marker.seconds:.3f}", marker.kind, f"{marker.valence:.4f}", f"{marker.arousal:.4f}"))
+        values = ("" if value is None else f"{value:.4f}" for value in (marker.valence, marker.arousal))
+        writer.writerow((f"{marker.seconds:.3f}", marker.kind, *values))
     return out.getvalue()
 
 
@@ -88,7 +91,9 @@ def _sections(curve: AffectCurve) -> list[Marker]:
     right = (sums[after] - sums[rows]) / (after - rows)[:, None]
     distance = np.where(rows > 0, np.linalg.norm(right - left, axis=1), np.inf)  # the film's start is a section's
     starts = _peaks(distance, context, SECTION_STEP)
-    return [Marker(row / curve.rate_hz, "section", *map(float, right[row])) for row in starts]
+    stops = [*starts[1:], len(curve)]
+    means = [(sums[stop] - sums[start]) / (stop - start) for start, stop in zip(starts, stops, strict=True)]
+    return [Marker(row / curve.rate_hz, "section", *map(float, mean)) for row, mean in zip(starts, means, strict=True)]
 
 
 def _hits(curve: AffectCurve) -> list[Marker]:

@@ -119,7 +119,8 @@ class Pipeline:
 
         Args:
             video: path of a film.
-            curve: where the emotion goes, instead of what the eye reads; held or cut to the film.
+            curve: where the emotion goes, instead of what the eye reads; held or cut to the film. `Score.with_curve`
+                changes it later, and composes only what changes with it.
             prompt: what music the film asks for, instead of what the eye conceives.
             seed: another seed is another piece.
             progress: told about the frames composed.
@@ -130,7 +131,7 @@ class Pipeline:
             curve = self.read_affect(reading)
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
         codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress)
-        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
+        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)], seed=seed)
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
         """States of the picture, second by second, and its keyframes."""

@@ -75,6 +75,36 @@ def draw_figure(
                 label="window border" if axes is felt and index == 0 else None,
             )  # fmt: skip
     felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+    _save(path, figure, strip, keyframes, duration_seconds)
+
+
+def draw_reading(
+    path: Path,
+    curve: AffectCurve,
+    keyframes: list[tuple[float, NDArray[np.uint8]]],
+    *,
+    duration_seconds: float,
+    title: str,
+    spread: NDArray[np.float32] | None = None,
+) -> None:
+    """Draw keyframes and curve above one another as a PNG, before there is any music; `draw_figure` has the rest."""
+    figure = Figure(figsize=(14, 5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    strip, felt = figure.subplots(2, 1, sharex=True, height_ratios=[1.05, 1.9])
+    figure.suptitle("\n".join(textwrap.wrap(title, 110)), fontsize=13, parse_math=False)
+    _draw_curve(felt, curve, duration_seconds)
+    if spread is not None:
+        _draw_band(felt, curve, spread)
+    felt.set_xlabel("film time (min:s)")
+    mark_film_time(felt, duration_seconds)
+    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderaxespad=0.1)
+    _save(path, figure, strip, keyframes, duration_seconds)
+
+
+def _save(
+    path: Path, figure: Figure, strip: Any, keyframes: list[tuple[float, NDArray[np.uint8]]], duration_seconds: float
+) -> None:
+    """Draw the pictures into the strip, whose size the others decide, and write the whole."""
     with replacing(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a sentence in a script that the font lacks shows boxes
         layout = figure.get_layout_engine()

@@ -12,6 +12,7 @@ from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
+from narrascore.reading_stage import FOLLOWED, PICTURE, spread_of
 from narrascore.rendering import (
     measure_music,
     write_deliverables,
@@ -57,23 +58,28 @@ def split_into_stems(run: Run, render_key: str, composition: Composition, anchor
     run.manifest.finish_stage("stems", key, files)
 
 
-def draw(run: Run, render_key: str, composition: Composition, curve: AffectCurve, anchor: MusicalAnchor) -> None:
-    """Draw `figure.png`."""
+def draw(
+    run: Run,
+    render_key: str,
+    composition: Composition,
+    curve: AffectCurve,
+    followed: AffectCurve,
+    anchor: MusicalAnchor,
+) -> None:
+    """Draw `figure.png`, which shows the curve that the music follows, and takes the place of `curve.png`."""
     path, gain = run.folder / "figure.png", abs(run.options.curve_gain)
-    key = digest([render_key, run.read_key, array_digest(curve.values), curve.rate_hz, gain])
+    key = digest([render_key, run.read_key, array_digest(followed.values), followed.rate_hz, gain])
     if run.manifest.has_stage("figure", key, [path]):
         return
-    spread = None
-    if run.manifest.data["made_from"]["curve.csv"]["source"] == "eye":
-        spread = run.pipeline.read_spread(run.reading)
     borders = [row["start_seconds"] for row in composition.windows[1:]]
     keyframes = run.reading.keyframes
     with run.stage("figure", [path]):
         draw_figure(
-            path, run.folder / "music.wav", curve, keyframes, title=anchor.sentence,
-            spread=None if spread is None else spread * gain,
+            path, run.folder / "music.wav", followed, keyframes, title=anchor.sentence,
+            spread=spread_of(run, curve, followed),
             duration_seconds=float(run.film.duration_seconds), border_seconds=borders,
         )  # fmt: skip
+    (run.folder / PICTURE).unlink(missing_ok=True)
     run.manifest.finish_stage("figure", key, [path])
 
 
@@ -121,6 +127,7 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         settings={**run.options.describe(), "audio": run.audio},
         licences=dict(_licences({"parts": run.parts, "music": data["music"]})),
         anchor=anchor.sentence,
+        curve=_describe_curve(run),
         warnings=list(dict.fromkeys(warnings)),
         results={"film": None if scored is None else run.manifest.name_of(scored)},
     )
@@ -130,6 +137,16 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
     run.manifest.close_version()
     write_page(run.folder, data)
     run.manifest.save()
+
+
+def _describe_curve(run: Run) -> dict[str, Any]:
+    """What the music follows: the table, where that came from, and the markers that bend it."""
+    bent = (run.folder / FOLLOWED).is_file()
+    return {
+        "table": FOLLOWED if bent else "curve.csv",
+        "source": run.manifest.data["made_from"]["curve.csv"]["source"],
+        "markers": [vars(marker) for marker in run.markers],
+    }
 
 
 def _collapses(composition: Composition) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
+from narrascore.markers import Marker
 from narrascore.media.film import STILL_SECONDS, Film
 from narrascore.media.mix import Mix
 from narrascore.media.mix_settings import MixSettings
@@ -40,7 +41,9 @@ class ScoreOptions:
         curve_path: a table of the curve, instead of what the eye reads.
         clip_curve: bring its values into [-1, 1] instead of refusing them.
         still_seconds: how long a single picture is shown.
-        curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
+        curve_smoothing_seconds: smooth that curve by a Gaussian of this standard deviation, ...
+        curve_gain, curve_offset: then stretch it about zero, then shift valence and arousal, within [-1, 1].
+        markers_path: a table of markers; these bend the curve that is scored, whatever it comes from.
         at: what is asked of single stretches of the film.
         seed: another seed is another piece.
         stems: also one WAV per voice group, for music models that write notes.
@@ -51,6 +54,7 @@ class ScoreOptions:
         engine_change: go on from windows that were composed by another engine, version or processor.
         batch: how many windows, of different films, are composed in one batch. A film's music depends on the number in
             its last bits, not on the other films; an unfinished job goes on with the number that it began with.
+        only_read: stop when curve and anchor are there; a later run goes on from them, edited or not.
     """
 
     output: Path | None = None
@@ -61,8 +65,10 @@ class ScoreOptions:
     curve_path: Path | None = None
     clip_curve: bool = False
     still_seconds: float = STILL_SECONDS
+    curve_smoothing_seconds: float = 0.0
     curve_gain: float = 1.0
     curve_offset: tuple[float, float] = (0.0, 0.0)
+    markers_path: Path | None = None
     at: tuple[Direction, ...] = ()
     seed: int = 0
     stems: bool = False
@@ -72,6 +78,7 @@ class ScoreOptions:
     part: tuple[Fraction, Fraction] | None = None
     engine_change: bool = False
     batch: int = 1
+    only_read: bool = False
 
     def describe(self) -> dict[str, object]:
         """For the manifest, as JSON holds it."""
@@ -97,6 +104,7 @@ class Run:
         options: what is asked for.
         progress: told about every stage.
         rows: windows in a batch.
+        markers: the user's.
     """
 
     shop: Workshop
@@ -105,6 +113,7 @@ class Run:
     options: ScoreOptions
     progress: Progress | None = None
     rows: int = 1
+    markers: tuple[Marker, ...] = ()
 
     def __post_init__(self) -> None:
         codec = self.pipeline.musicgen.codec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
+from narrascore.composition import Composition
 from narrascore.files import write_text
 from narrascore.media.film import Film
 from narrascore.media.mix_settings import MixSettings
@@ -27,6 +28,9 @@ from narrascore.rendering import (
     write_scored_film,
     write_stems,
 )
+from narrascore.spans import Span
+from narrascore.synthesis.joining import Patch
+from narrascore.units import WindowStore, environment
 
 if TYPE_CHECKING:
     from narrascore.pipeline import Pipeline
@@ -36,10 +40,13 @@ if TYPE_CHECKING:
 class Score:
     """What `Pipeline.__call__` returns.
 
-    To change a score, pass an edited curve or anchor through the pipeline's own stages again:
+    A score is changed by its curve, and only the music that hears the change is composed again:
 
-        curve = score.curve.adjust(gain=1.5)
-        score.codes = pipeline.compose(score.film.duration_seconds, curve, score.anchor, seed=1)
+        louder = score.with_curve(score.curve.hold(70, 85, arousal=0.9))
+
+    Anything else goes through the pipeline's own stages again:
+
+        score.codes = pipeline.compose(score.film.duration_seconds, score.curve, score.anchor, seed=1)
 
     Attributes:
         pipeline: what composed it, and renders it.
@@ -49,6 +56,8 @@ class Score:
         anchor: what music was asked for.
         codes: `[K, T]`, the music as tokens.
         warnings: what the user should know about this film's score.
+        seed: of the sampling.
+        patches: where the curve was changed since, of music that is sound: new sound over that of the codes.
     """
 
     pipeline: Pipeline
@@ -58,6 +67,32 @@ class Score:
     anchor: MusicalAnchor
     codes: Tensor
     warnings: list[str] = field(default_factory=list)
+    seed: int = 0
+    patches: tuple[Patch, ...] = ()
+
+    def with_curve(self, curve: AffectCurve) -> Score:
+        """The same score under another curve, as a job makes it.
+
+        What does not hear the change stays as it is, sample for sample; what does is composed again, and joined to the
+        rest where both are most alike.
+        """
+        from narrascore.editing import Edit, heard_changes, make_edit  # which works with pipelines, as they with scores
+
+        pipeline, total, duration = self.pipeline, self.codes.shape[1], self.film.duration_seconds
+        changes = heard_changes(pipeline, self.curve, curve, total)
+        if changes == (Span(0, total),):
+            codes = pipeline.compose(duration, curve, self.anchor, seed=self.seed, film_key=self.film.key)
+            return replace(self, curve=curve, codes=codes, patches=())
+        kept = Composition("", self.curve, self.codes, patches=self.patches)
+        with TemporaryDirectory(prefix="narrascore-") as folder:
+            made_in = environment(pipeline.musicgen)
+            steps = make_edit(
+                pipeline, kept, Edit("curve", changes), curve, self.anchor, name=f"{self.seed}/{self.film.key}",
+                store_of=lambda span: WindowStore(Path(folder) / str(span), made_in),
+                row_of=lambda store, window: store.row(window.index),
+            )  # fmt: skip
+            edited = pipeline.alone(steps)
+        return replace(self, curve=curve, codes=edited.codes, patches=edited.patches)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -70,7 +105,7 @@ class Score:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The music in blocks `[C, n]`, rendered anew at each call."""
-        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds)
+        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds, self.patches)
 
     def write_music(self, path: str | Path) -> Path:
         """Write the music as a 24-bit WAV, exactly as long as the film."""
@@ -104,3 +139,9 @@ class Score:
         if self.pipeline.writes_notes:
             self.write_midi(folder / "music.mid")
         return folder
+
+    def _repr_html_(self) -> str:
+        """For notebooks; it holds `INLINE_SECONDS` of the music at most."""
+        from narrascore.score_display import show_score
+
+        return show_score(self)

@@ -12,23 +12,31 @@ from narrascore.run import Run
 
 
 def settle_curve(run: Run) -> AffectCurve:
-    """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back."""
-    path, given = run.folder / "curve.csv", run.options.curve_path
-    gain, offset = run.options.curve_gain, run.options.curve_offset
-    asked = digest([run.film_key, fingerprint(given) if given else None, gain, offset])
+    """Keep `curve.csv` if it is what is asked for or was edited by hand, else make it; then read it back.
 
-    duration = float(run.film.duration_seconds)
+    It is made from what the eye reads, or from a given table: smoothed, then stretched by the gain, then shifted by the
+    offset. One that was edited stays as it is, whatever these are, until another table is given or all is made anew.
+    """
+    path, options = run.folder / "curve.csv", run.options
+    given, gain, offset = options.curve_path, options.curve_gain, options.curve_offset
+    smoothing, duration = options.curve_smoothing_seconds, float(run.film.duration_seconds)
+    # A user may name the very table that they have edited.
+    named = given is not None and given.is_file() and path.is_file() and given.samefile(path)
 
     def make() -> str:
         if given:
-            curve = AffectCurve.from_csv(given, clip=run.options.clip_curve, duration_seconds=duration)
+            curve = AffectCurve.from_csv(given, clip=options.clip_curve, duration_seconds=duration)
         else:
             curve = run.pipeline.read_affect(run.reading)
-        curve = curve.adjust(gain, offset)
+        curve = curve.smooth(smoothing).adjust(gain, offset)
         return curve.resample(curve.rate_hz, duration).to_csv()
 
-    _settle(run, path, "file" if given else "eye", asked, [run.read_key, run.parts["probe"]], make)
-    return AffectCurve.from_csv(path)
+    asked = digest([run.film_key, (fingerprint(given) or "absent") if given and not named else None])
+    made_from, bend = [run.read_key, run.parts["probe"]], [smoothing, gain, *offset]
+    edited = _settle(run, path, "file" if given else "eye", asked, made_from, make, bend=bend, named=named)
+    if edited and bend != [0, 1, 0, 0]:
+        run.film.warn("curve.csv was edited by hand and is taken as it is: smoothing, gain and offset do not bend it")
+    return AffectCurve.from_csv(path, clip=options.clip_curve, duration_seconds=duration)
 
 
 def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
@@ -46,7 +54,17 @@ def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
     return run.pipeline.understand(MusicalAnchor.from_json(path))
 
 
-def _settle(run: Run, path: Path, source: str, asked: str, made_from: list[object], make: Callable[[], str]) -> None:
+def _settle(
+    run: Run,
+    path: Path,
+    source: str,
+    asked: str,
+    made_from: list[object],
+    make: Callable[[], str],
+    *,
+    bend: list[float] | None = None,
+    named: bool = False,
+) -> bool:
     """Bring a file that may be edited to what is wanted.
 
     Args:
@@ -56,19 +74,28 @@ def _settle(run: Run, path: Path, source: str, asked: str, made_from: list[objec
         asked: stands for the user's words; an edited file stays as long as these are the same.
         made_from: stands for all else; a file that was not edited stays as long as this is the same, too.
         make: its text. What it refuses, it refuses before anything is touched.
+        bend: what the making bends it by, likewise; an edited file keeps what it was bent by before.
+        named: whether the user says that the file is theirs, even if it is as it was written.
+
+    Returns:
+        Whether the file is the user's.
     """
     earlier = run.manifest.data["made_from"].get(path.name, {})
-    request = digest([asked, made_from])
-    edited = run.manifest.was_edited(path) or earlier.get("source") == "edited"
-    same = earlier.get("asked") == asked if edited else earlier.get("request") == request
+    edited = named or run.manifest.was_edited(path) or earlier.get("source") == "edited"
+
+    def request_of(bend: list[float] | None) -> str:
+        return digest([asked, made_from, bend])
+
+    same = named or (earlier.get("asked") == asked if edited else earlier.get("request") == request_of(bend))
     if not (same and path.is_file() and run.manifest.was_finished(path)):
-        text = make()
+        edited, text = False, make()
         run.shop.set_aside([path])
         with run.stage(path.stem, [path]):
             write_text(path, text)
     elif edited:
-        source = "edited"
-    now = {"asked": asked, "request": request, "source": source}
+        source, bend = "edited", earlier.get("bend", bend)
+    now = {"asked": asked, "request": request_of(bend), "bend": bend, "source": source}
     if now != earlier or not run.manifest.is_ours(path):
         run.manifest.data["made_from"][path.name] = now
-        run.manifest.finish_stage(path.stem, request, [path])
+        run.manifest.finish_stage(path.stem, now["request"], [path])
+    return edited

@@ -13,6 +13,7 @@ from narrascore.eyes import VLM, load_probe, load_vlm, look_with, vlm_source
 from narrascore.hub import refuse_unless_commercial
 from narrascore.parts import Off, SystemSettings
 from narrascore.perception.anchor_reader import AnchorReader, load_anchor_reader
+from narrascore.perception.anchor_settings import ReaderName
 from narrascore.perception.cinematic import CinematicEye
 from narrascore.perception.cinematic_probe import CinematicProbe
 from narrascore.perception.probe import AffectProbe, ProbeEnsemble
@@ -43,6 +44,47 @@ class Parts:
     warnings: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where a system's parts come from.
+
+    Attributes:
+        eye: `cinematic`, `vlm`, or the folder or id of a VideoLLaMA3, as asked for.
+        reader: who conceives the anchor.
+        vlm: folder or id of the vision model that is needed, if one is.
+        vlm_looks: whether it reads the curve too.
+        music: folder or id of the music model.
+    """
+
+    eye: str
+    reader: ReaderName
+    vlm: str | None
+    vlm_looks: bool
+    music: str
+
+
+def choose_sources(settings: SystemSettings) -> Sources:
+    """What a system needs, before any of it is loaded.
+
+    Raises:
+        UsageError: if there is no such system.
+        ModelUnavailableError: if a licence is refused.
+    """
+    name = settings.system
+    if name not in SYSTEMS and not Path(name).is_dir():
+        raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
+    eye = settings.eye or EYES.get(name, "cinematic")
+    reader = settings.anchor.reader or ("cinematic" if eye == "cinematic" else "vlm")
+    own_vlm = vlm_source(eye)
+    looks = own_vlm is not None and settings.probe is not None
+    vlm = (own_vlm or VLM) if looks or reader == "vlm" else None
+    music = settings.music or SYSTEMS.get(name, name)
+    source = MUSIC.get(music, music)
+    if settings.require_commercial:
+        refuse_unless_commercial([source] if vlm is None else [vlm, source])
+    return Sources(eye, reader, vlm, looks, source)
+
+
 def load_parts(settings: SystemSettings) -> Parts:
     """Load the four parts of a system.
 
@@ -51,48 +93,37 @@ def load_parts(settings: SystemSettings) -> Parts:
         UsageError: if they do not fit together.
     """
     warnings: list[str] = []
-    name = settings.system
-    if name not in SYSTEMS and not Path(name).is_dir():
-        raise UsageError(f"system {name!r}: choose embedded, paper, or the folder of a music model")
-    asked_eye = settings.eye or EYES.get(name, "cinematic")
-    reader = settings.anchor.reader or ("cinematic" if asked_eye == "cinematic" else "vlm")
-    own_vlm = vlm_source(asked_eye)
-    looks = own_vlm is not None and settings.probe is not None
-    watcher = (own_vlm or VLM) if looks or reader == "vlm" else None
-    music = settings.music or SYSTEMS.get(name, name)
-    source = MUSIC.get(music, music)
-    if settings.require_commercial:
-        refuse_unless_commercial([source] if watcher is None else [watcher, source])
+    chosen = choose_sources(settings)
     device = choose_device(settings.device)
-    vlm = load_vlm(watcher, settings.vlm, device=device, offline=settings.offline) if watcher else None
-    if own_vlm is not None and not looks:
+    vlm = load_vlm(chosen.vlm, settings.vlm, device=device, offline=settings.offline) if chosen.vlm else None
+    if vlm_source(chosen.eye) is not None and not chosen.vlm_looks:
         warnings.append(
-            f"no trained probe for the eye {asked_eye}: the eye cinematic reads the curve instead; train one with "
+            f"no trained probe for the eye {chosen.eye}: the eye cinematic reads the curve instead; train one with "
             "scripts/train_probe.py and give its folder by --probe"
         )
-    eye = look_with(vlm if looks else None, settings)
+    eye = look_with(vlm if chosen.vlm_looks else None, settings)
     probe = (
         load_probe(settings.probe, eye, allow_mode_mismatch=settings.allow_mode_mismatch)
         if settings.probe
         else CinematicProbe()
     )
     musicgen = load_music(
-        source, device=device, dtype=settings.dtype, engine=settings.engine, offline=settings.offline,
+        chosen.music, device=device, dtype=settings.dtype, engine=settings.engine, offline=settings.offline,
         soundfont=settings.soundfont,
     )  # fmt: skip
     musicgen.sampling = _guide(musicgen.sampling, settings)
     conceive = load_anchor_reader(
-        replace(settings.anchor, reader=reader), eye=eye.name, vlm=vlm,
+        replace(settings.anchor, reader=chosen.reader), eye=eye.name, vlm=vlm,
         prefer_lexicon=isinstance(musicgen.codec, ScoreCodec), offline=settings.offline, notify=tqdm.write,
     )  # fmt: skip
-    steering = load_adapter(source, settings.adapter, musicgen, device) if settings.steer else None
+    steering = load_adapter(chosen.music, settings.adapter, musicgen, device) if settings.steer else None
     if steering is None and settings.steer:
         warnings.append(
             "no trained adapter for this music model: its gates stay closed and the music does not follow the curve; "
             "train one with scripts/train_adapter.py, or make one without labels by init=steering train=false, "
             "and give its folder by --adapter"
         )
-    return Parts(eye, probe, conceive, musicgen, steering, name, tuple(warnings))
+    return Parts(eye, probe, conceive, musicgen, steering, settings.system, tuple(warnings))
 
 
 def load_music(

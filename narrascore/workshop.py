@@ -10,7 +10,7 @@ from pathlib import Path
 
 from narrascore.composition import COMPOSITION_FILE
 from narrascore.errors import InputError, UsageError
-from narrascore.files import move, replace_folder
+from narrascore.files import move, nearest, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
 
@@ -43,7 +43,10 @@ class Workshop:
         self.version: Path | None = None
         self.ran: dict[str, float] = {}
         self.sound_bytes_per_second, self.stems = 0.0, False
-        # What a run that was killed had in the making.
+
+    def sweep(self) -> None:
+        """Take away what a run that was killed had in the making."""
+        folder = self.folder
         for orphan in folder.rglob(".narrascore-*.part"):
             orphan.unlink()
         for orphan in (*folder.glob(".*.partial"), *folder.glob("stems/.raw-*")):
@@ -51,7 +54,7 @@ class Workshop:
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""
-        names = ("music.wav", "music.mid", "stems", "deliver", "figure.png", "report.html")
+        names = ("music.wav", "music.mid", "stems", "deliver", "scored_curve.csv", "figure.png", "report.html")
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:
@@ -63,7 +66,7 @@ class Workshop:
         paths = [path for path in paths if self.manifest.was_finished(path)]
         if not paths:
             return
-        self._check_disk(paths)
+        self.check_disk(paths)
         self.version = self.manifest.open_version()
         if any((self.version / self._name_in_version(path)).exists() for path in paths):
             self.manifest.close_version()  # results of an unfinished run that are replaced in their turn
@@ -99,7 +102,7 @@ class Workshop:
         """Announce a stage's files and time it; before the first one, check the disk and say whose folder this is."""
         data = self.manifest.data
         if not self.ran:
-            self._check_disk()
+            self.check_disk()
             data["state"] = "unfinished"
             data["film"] = {
                 "name": self.film.path.name, "path": str(self.film.path), "identity": self.film.identity(),
@@ -128,8 +131,17 @@ class Workshop:
             needed += self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND
         return needed
 
-    def _check_disk(self, redone: Collection[Path] = ()) -> None:
-        free, needed = shutil.disk_usage(self.folder).free, self.needed_bytes(redone) + MARGIN_BYTES
+    def free_bytes(self) -> int:
+        """On the disk that holds the folder, or will hold it."""
+        return shutil.disk_usage(nearest(self.folder)).free
+
+    def check_disk(self, redone: Collection[Path] = ()) -> None:
+        """Refuse a disk that could not hold the results.
+
+        Raises:
+            InputError: naming what is free and what is needed.
+        """
+        free, needed = self.free_bytes(), self.needed_bytes(redone) + MARGIN_BYTES
         if free < needed:
             raise InputError(
                 f"{self.folder.parent}: {free >> 20} MiB are free where {int(needed) >> 20} MiB are needed; make room "

@@ -1,5 +1,6 @@
 """The affect curve: reading it at any time, and the table a user edits."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,57 @@ def test_a_curve_outside_its_range_cannot_be_made(values: np.ndarray) -> None:
 def test_gain_and_offset_stretch_and_clip() -> None:
     curve = AffectCurve(np.array([[0.2, -0.4]])).adjust(2.0, (0.1, -0.5))
     np.testing.assert_allclose(curve.values, [[0.5, -1.0]], atol=1e-6)
+
+
+@given(
+    rows=st.integers(1, 40),
+    seconds=st.sampled_from([0.0, 0.2, 0.7, 1.3, 8.1, 60.0]),
+    rate=st.sampled_from([0.5, 1.0, 4.0]),
+)
+def test_smoothing_is_a_weighted_mean_that_favours_no_direction(rows: int, seconds: float, rate: float) -> None:
+    curve = AffectCurve(np.random.default_rng(rows).uniform(-1, 1, (rows, 2)).astype(np.float32), rate)
+    smooth = curve.smooth(seconds)
+    times = np.arange(rows) / rate
+    apart = np.abs(times[:, None] - times)
+    weights = np.exp(-0.5 * (apart / max(seconds, 1e-9)) ** 2) * (apart <= 4 * seconds)
+    np.testing.assert_allclose(smooth.values, weights @ curve.values / weights.sum(axis=1, keepdims=True), atol=1e-5)
+    backwards = AffectCurve(curve.values[::-1], rate).smooth(seconds)
+    np.testing.assert_allclose(backwards.values[::-1], smooth.values, atol=1e-6)
+    assert np.all(smooth.values <= curve.values.max(axis=0) + 1e-6)
+
+
+def test_smoothing_leaves_what_is_level_and_what_is_not_asked_for() -> None:
+    level = AffectCurve(np.tile([[0.3, -0.7]], (9, 1)))
+    np.testing.assert_allclose(level.smooth(3).values, level.values, atol=1e-6)
+    curve = AffectCurve(np.array([[0.0, -1.0], [1.0, 1.0]]))
+    assert curve.smooth(0) == curve
+    for seconds in (-1, math.inf, math.nan):
+        with pytest.raises(ValueError, match="0 seconds or more"):
+            curve.smooth(seconds)
+
+
+@pytest.mark.parametrize("rate", [1.0, 4.0, 20.0])
+def test_a_stretch_is_held_and_nothing_outside_its_ramps_moves(rate: float) -> None:
+    curve = AffectCurve(np.random.default_rng(0).uniform(-1, 1, (round(40 * rate), 2)).astype(np.float32), rate)
+    held = curve.hold(10.25, 12.5, arousal=0.75)
+    times = np.arange(0, 40, 0.01)
+    was, now = curve.at(times), held.at(times)
+    np.testing.assert_allclose(now[:, 0], was[:, 0], atol=1e-6)
+    inside, outside = (times >= 10.25) & (times <= 12.5), (times < 9.2) | (times > 13.55)
+    np.testing.assert_allclose(now[inside, 1], 0.75, atol=1e-6)
+    np.testing.assert_allclose(now[outside, 1], was[outside, 1], atol=1e-6)
+    level = AffectCurve(np.zeros((40, 2))).hold(10.25, 12.5, arousal=0.75, valence=-0.5)
+    np.testing.assert_allclose(level.at([9.25, 9.75, 10.25, 13, 13.5])[:, 1], [0, 0.375, 0.75, 0.375, 0], atol=1e-6)
+    np.testing.assert_allclose(level.at([9.75, 11])[:, 0], [-0.25, -0.5], atol=1e-6)
+
+
+def test_a_stretch_may_touch_the_ends_or_lie_beyond_a_short_curve() -> None:
+    curve = AffectCurve(np.zeros((3, 2)))
+    np.testing.assert_allclose(curve.hold(0, 3, arousal=1).at([0, 2.9])[:, 1], 1)
+    np.testing.assert_allclose(curve.hold(8, 9, arousal=1).at([6, 8, 9, 10, 99])[:, 1], [0, 1, 1, 0, 0], atol=1e-6)
+    for start, stop in ((3, 3), (-1, 2)):
+        with pytest.raises(ValueError, match="a stretch begins"):
+            curve.hold(start, stop, arousal=1)
 
 
 @given(rows=st.integers(1, 40), rate=st.sampled_from([0.5, 2.0, 25.0, 50.0]))

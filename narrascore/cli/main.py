@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -10,18 +12,23 @@ from importlib import import_module
 from types import FrameType
 
 from narrascore import __version__
+from narrascore.cli.records import Failure, problem, wants_records
 from narrascore.cli.words import EXIT_CODES
 from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, UsageError
 
-# Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
+# Each module has `run(words) -> exit code` and the `_parser` of its flags. None is imported before it is asked for:
+# --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "read": ("narrascore.cli.read", "read a film's curve and anchor, to edit them before the music is written"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
     "evaluate": ("narrascore.cli.evaluate", "measure how well the music follows"),
     "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
+    "doctor": ("narrascore.cli.doctor", "look whether everything works here, and say what to do where it does not"),
+    "completion": ("narrascore.cli.completion", "print what completes these commands in bash, zsh or fish"),
 }
 EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
@@ -50,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error = InterruptedJobError("stopped; run the same command to go on")
     except NarraScoreError as known:
         error = known
+    except BrokenPipeError:
+        # Python would complain of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        error = InterruptedJobError("nobody reads the results any more; run the same command to go on")
     except OSError as refused:
         if refused.errno not in OUT_OF_REACH:
             raise
@@ -57,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error = InputError(f"{place}{refused.strerror}; free space or choose another place with -o")
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(f"narrascore: {error}", file=sys.stderr)
+    print(f"narrascore: {error}", file=sys.stderr, flush=True)
+    if wants_records(words):
+        failure: Failure = {"command": words[0], "error": problem(error)}
+        print(json.dumps(failure), flush=True)
     return error.exit_code
 
 

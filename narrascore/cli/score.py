@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from narrascore.anchor import MAX_FIELD_CHARACTERS
 from narrascore.cli.film_list import find_films
+from narrascore.cli.records import Emit, film_record, records
 from narrascore.cli.words import Parser, strength
 from narrascore.errors import NarraScoreError, SomeFilmsFailedError, UsageError
 from narrascore.media.mix_settings import MixSettings
@@ -28,7 +29,7 @@ affect curve, the anchor and a report. A run that was stopped goes on when the s
 stands for the films in it, a LIST.txt for those it names, one a line. After a bare -- everything is the name of a
 film. Times are seconds, MM:SS or HH:MM:SS."""
 PATHS_AND_TEXT = (
-    "output", "curve", "prompt", "eye", "probe", "music", "adapter", "soundfont", "redo", "start", "stop"
+    "output", "curve", "markers", "prompt", "eye", "probe", "music", "adapter", "soundfont", "redo", "start", "stop"
 )  # fmt: skip
 FAILED = "failed"
 
@@ -45,8 +46,10 @@ class ScoreSettings(SystemSettings):
     curve: Path | None
     clip_curve: bool
     still_seconds: float
+    curve_smoothing_seconds: float
     curve_gain: float
     curve_offset: tuple[float, float]
+    markers: Path | None
     at: tuple[str, ...]
     seed: int
     stems: bool
@@ -63,6 +66,8 @@ class ScoreSettings(SystemSettings):
             raise ValueError(
                 f"prompt is one sentence of at most {MAX_FIELD_CHARACTERS} characters: got {len(self.prompt or '')}"
             )
+        if self.curve_smoothing_seconds < 0:
+            raise ValueError(f"curve_smoothing_seconds must not be negative: got {self.curve_smoothing_seconds:g}")
         if self.batch < 1:
             raise ValueError(f"batch is at least one window: got {self.batch}")
         if self.take < 1:
@@ -75,12 +80,24 @@ def run(words: Sequence[str]) -> int:
     Raises:
         SomeFilmsFailedError: if some of several failed. Of one film the error itself is raised.
     """
-    line = _parser().take_apart(words)
+    return run_on_films(_parser(), words)
+
+
+def run_on_films(parser: Parser, words: Sequence[str], *, only_read: bool = False) -> int:
+    """Do what a parser with these flags makes of a command line; see `run`.
+
+    Args:
+        parser: of `add_flags`.
+        words: the command line.
+        only_read: stop when curve and anchor are there.
+    """
+    line = parser.take_apart(words)
     if not line.names:
-        raise UsageError("no film is named; narrascore score FILM, and narrascore score --help tells more")
+        raise UsageError(f"no film is named; {parser.prog} FILM, and {parser.prog} --help tells more")
     from narrascore.cli.config import compose_settings
     from narrascore.cli.settings import read_settings
 
+    dry_run = line.flags.pop("dry_run", False)
     if "at" in line.flags:
         line.flags["at"] = [" ".join(pair) for pair in line.flags["at"]]
     composed = compose_settings(
@@ -90,11 +107,17 @@ def run(words: Sequence[str]) -> int:
     films = find_films(line.names)
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
         raise UsageError(f"-o {settings.output}: several films need a folder, not one file")
-    print(_greeting(settings), flush=True)
-    return _score_all(films, settings, _options(settings))
+    options = _options(settings, only_read)
+    with records(line.json) as emit:
+        print(_greeting(settings), flush=True)
+        if dry_run:
+            from narrascore.cli.dry_run import tell_plans
+
+            return tell_plans(films, settings, options, emit)
+        return _score_all(films, settings, options, emit)
 
 
-def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions) -> int:
+def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions, emit: Emit) -> int:
     from narrascore.cli.progress import CommonBar, FilmBars
     from narrascore.job import score_films
 
@@ -113,6 +136,7 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
     with closing(score_films(load, films, options, bars.show)) as outcomes:
         for film, outcome in outcomes:
             bars.end(film)
+            emit(film_record("read" if options.only_read else "score", film, outcome))
             if isinstance(outcome, NarraScoreError):
                 # What stops one film stops all of them if it is the system itself.
                 if len(films) == 1 or outcome in broken:
@@ -120,14 +144,16 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
                 print(f"narrascore: {outcome}", file=sys.stderr, flush=True)
                 rows[film] = film.name, FAILED, str(outcome)
                 continue
-            _tell(film, outcome)
-            done = "finished before" if outcome.already_finished else "scored"
+            _tell(film, outcome, options)
+            words = ("read", "read before") if options.only_read else ("scored", "finished before")
+            done = words[outcome.already_finished]
             rows[film] = film.name, done, str(outcome.film or outcome.folder)
     if len(films) > 1:
         _sum_up([rows[film] for film in films])
     failed = sum(1 for _, done, _ in rows.values() if done == FAILED)
     if failed:
-        raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be scored, for the reasons above")
+        verb = "read" if options.only_read else "scored"
+        raise SomeFilmsFailedError(f"{failed} of {len(films)} films could not be {verb}, for the reasons above")
     return 0
 
 
@@ -143,7 +169,7 @@ def _load(settings: ScoreSettings) -> Pipeline:
     return Pipeline.from_settings(settings)
 
 
-def _options(settings: ScoreSettings) -> ScoreOptions:
+def _options(settings: ScoreSettings, only_read: bool) -> ScoreOptions:
     from narrascore.directions import parse_directions
     from narrascore.job import ScoreOptions
     from narrascore.spans import choose_part, parse_seconds, parse_spans
@@ -158,8 +184,10 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         curve_path=settings.curve,
         clip_curve=settings.clip_curve,
         still_seconds=settings.still_seconds,
+        curve_smoothing_seconds=settings.curve_smoothing_seconds,
         curve_gain=settings.curve_gain,
         curve_offset=settings.curve_offset,
+        markers_path=settings.markers,
         at=parse_directions(settings.at),
         seed=settings.seed,
         stems=settings.stems,
@@ -169,6 +197,7 @@ def _options(settings: ScoreSettings) -> ScoreOptions:
         part=choose_part(start, stop),
         engine_change=settings.engine_change,
         batch=settings.batch,
+        only_read=only_read,
     )
 
 
@@ -178,17 +207,19 @@ def _greeting(settings: ScoreSettings) -> str:
     return f"system: {settings.system}"
 
 
-def _tell(film: Path, result: JobResult) -> None:
+def _tell(film: Path, result: JobResult, options: ScoreOptions) -> None:
     for warning in result.warnings:
         print(f"warning: {film.name}: {warning}", file=sys.stderr)
     if result.already_finished:
-        print(f"{film.name}: finished before and nothing has changed; --force makes it anew")
+        done = "read" if options.only_read else "finished"
+        print(f"{film.name}: {done} before and nothing has changed; --force makes it anew")
     if result.version is not None:
         print(f"{film.name}: the earlier results are in {result.version}")
     if result.stage_seconds:
         stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.stage_seconds.items())
         print(f"{film.name}: {stages}; {sum(result.stage_seconds.values()):.1f} s in all{_peak_memory()}")
-    for path in (result.film, result.folder):
+    read = [result.folder / name for name in ("curve.csv", "curve.png", "anchor.json")]
+    for path in read if options.only_read else (result.film, result.folder):
         if path is not None:
             print(path)
     sys.stdout.flush()
@@ -210,7 +241,11 @@ def _peak_memory() -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser("score", DESCRIPTION, USAGE)
+    return add_flags(Parser("score", DESCRIPTION, USAGE, json=True))
+
+
+def add_flags(parser: Parser) -> Parser:
+    """Give a parser the flags of `narrascore score`."""
     parser.add_argument("-o", "--output", metavar="PATH", help="a folder for the results, or the scored film's path")
     parser.add_argument("--system", metavar="NAME", help="embedded (default), paper, or a music model's folder")
     parser.add_argument("--eye", metavar="NAME", help="cinematic, vlm, or the folder or id of a VideoLLaMA3")
@@ -250,9 +285,16 @@ def _parser() -> Parser:
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
     parser.add_argument("--clip-curve", action="store_true", help="bring its values into [-1, 1], not refuse them")
     parser.add_argument("--still-seconds", type=float, metavar="S", help="how long a picture is shown (default 5)")
+    parser.add_argument(
+        "--curve-smoothing", dest="curve_smoothing_seconds", type=float, metavar="S",
+        help="smooth the curve by a Gaussian of this standard deviation (default 0)",
+    )  # fmt: skip
     parser.add_argument("--curve-gain", type=float, metavar="G", help="stretch the curve about zero (default 1)")
     parser.add_argument(
         "--curve-offset", type=float, nargs=2, metavar=("V", "A"), help="shift valence and arousal (default 0 0)"
+    )
+    parser.add_argument(
+        "--markers", metavar="CSV", help="markers that bend the curve, as --deliver or an editor writes"
     )
     parser.add_argument(
         "--at", nargs=2, action="append", metavar=("SPAN", "WISH"),
@@ -275,6 +317,9 @@ def _parser() -> Parser:
     parser.add_argument("--take", type=int, metavar="N", help="which draw of them (default 1)")
     parser.add_argument("--from", dest="start", metavar="TIME", help="only the music of a part, from here ...")
     parser.add_argument("--to", dest="stop", metavar="TIME", help="... to here; beside the whole film's")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, how long it takes and what it needs"
+    )
     parser.add_argument(
         "--engine-change", action="store_true", help="go on from windows of another version, processor or engine"
     )

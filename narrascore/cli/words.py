@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from narrascore.cli.records import FLAG
 from narrascore.errors import UsageError
 
 EXIT_CODES = """\
@@ -32,17 +33,25 @@ class Line:
         flags: what was given by flag, config key to value; a flag that was not given is not in it.
         overrides: the `key=value` words, in order.
         names: the rest: file names.
+        json: whether results are wanted as records.
     """
 
     flags: dict[str, Any]
     overrides: list[str]
     names: list[str]
+    json: bool = False
 
 
 class Parser(argparse.ArgumentParser):
-    """Flags that are aliases of config keys: a flag's `dest` is the key, dots included."""
+    """Flags that are aliases of config keys: a flag's `dest` is the key, dots included.
 
-    def __init__(self, command: str, description: str, usage: str) -> None:
+    Args:
+        command: its name.
+        description, usage: what --help says of it.
+        json: whether it takes `--json`.
+    """
+
+    def __init__(self, command: str, description: str, usage: str, *, json: bool = False) -> None:
         super().__init__(
             prog=f"narrascore {command}",
             usage=f"narrascore {command} {usage}",
@@ -53,6 +62,8 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+        if json:
+            self.add_argument(FLAG, action="store_true", help="results as JSON, one object a line; see docs/json.md")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -70,7 +81,8 @@ class Parser(argparse.ArgumentParser):
         flags = vars(self.parse_intermixed_args(head))
         loose: list[str] = flags.pop("words", [])
         overrides = [word for word in loose if _is_override(word)]
-        return Line(flags, overrides, [word for word in loose if not _is_override(word)] + tail)
+        names = [word for word in loose if not _is_override(word)] + tail
+        return Line(flags, overrides, names, json=flags.pop("json", False))
 
 
 def strength(word: str) -> float | str:

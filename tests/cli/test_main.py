@@ -36,7 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch, act: object) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["score"], ["prepare"], ["train-probe"], ["train-adapter"], ["evaluate"], ["clean"], ["download"]],
+    [[], *([command] for command in door.COMMANDS)],
 )
 def test_help_is_light(words: list[str]) -> None:
     code = (
@@ -52,6 +52,31 @@ def test_help_is_light(words: list[str]) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "usage: narrascore" in answer.stdout
     assert "exit codes:" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "ours"),
+    [
+        ("import narrascore", {"narrascore"}),
+        (
+            "from narrascore.cli.main import main; main(['--help'])",
+            {
+                "narrascore",
+                *(f"narrascore.{name}" for name in ("errors", "cli", "cli.main", "cli.records", "cli.words")),
+            },
+        ),
+    ],
+)
+def test_a_start_loads_nothing_that_it_does_not_need(code: str, ours: set[str]) -> None:
+    """Every further import is paid for by each `--help` and each key pressed in a shell."""
+
+    def loaded(code: str) -> set[str]:
+        said = f"{code}\nimport sys; print(*sys.modules, file=sys.stderr)"
+        answer = subprocess.run([sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=True)
+        return set(answer.stderr.split())
+
+    new = loaded(code) - loaded("")
+    assert {name for name in new if name.split(".")[0] not in sys.stdlib_module_names} == ours
 
 
 @pytest.mark.parametrize(
