@@ -176,6 +176,28 @@ def test_without_the_library_the_extra_is_named(weights: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
+def test_memory_does_not_grow_with_the_music(tmp_path: Path) -> None:
+    """Peak memory after half a minute, and after eight minutes whose four stems are 61 MB as floats."""
+    program = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from narrascore.media.audio import write_wav
+from narrascore.stems import Separator, write_sound_stems
+from tests.data.tiny_demucs import tiny_htdemucs
+folder, separator, noise = Path({str(tmp_path)!r}), Separator(tiny_htdemucs()), np.random.default_rng(0)
+for seconds in (30, 480):
+    blocks = (noise.standard_normal((1, 8000), np.float32) * np.float32(0.05) for _ in range(seconds))
+    music = write_wav(folder / f"{{seconds}}.wav", blocks, 8000, 1)
+    write_sound_stems(folder / str(seconds), music, separator)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before, after = (int(line) / 1024 for line in run.stdout.split())
+    assert after - before < 20
+
+
+@pytest.mark.slow
 def test_the_command_that_is_named_brings_the_weights(weights: Path, tmp_path: Path) -> None:
     program = (
         "from narrascore.stems import load_separator\n"

@@ -15,9 +15,11 @@ from narrascore.media.audio import write_wav
 from narrascore.media.film import Film
 from tests.media.films import Track, make_film, tone
 
-otio = pytest.importorskip("opentimelineio")
+pytest.importorskip("opentimelineio")
 
-from narrascore.timeline import Project, Sound, length_of, rate_of, url_of, write_project  # noqa: E402
+import opentimelineio as otio
+
+from narrascore.timeline import Project, Sound, length_of, rate_of, url_of, write_project
 
 SOUND_HZ = 44_100
 RATES = [Fraction(24_000, 1001), Fraction(25), Fraction(30_000, 1001)]
