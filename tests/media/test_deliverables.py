@@ -48,7 +48,9 @@ def decoded(path: Path) -> Sound:
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     if frames[0].dtype == np.int32:  # 24 bits, in the upper ones of 32
-        return np.concatenate([frame.reshape(-1, 2).T for frame in frames], axis=1).astype(np.float32) / 2**31
+        return np.concatenate(
+            [frame.reshape(-1, 2).T for frame in frames], axis=1, dtype=np.float32, casting="unsafe"
+        ) * np.float32(2**-31)
     return np.concatenate(frames, axis=1)
 
 
