@@ -26,6 +26,7 @@ LICENCES = {
     "facebook/musicgen-": "CC-BY-NC-4.0 (weights)",
     "lkhl/VideoLLaMA3-": PREVIEW,
     "DAMO-NLP-SG/VideoLLaMA3-": PREVIEW,
+    "adefossez/HTDemucs": "MIT",
 }
 """Beginning of an id -> the licence that its page on the hub states."""
 UNKNOWN_LICENCE = "unknown: see the checkpoint's own page"

@@ -17,8 +17,9 @@ from narrascore.manifest import Manifest, locked
 from narrascore.part_stage import score_part
 from narrascore.pipeline import Pipeline, anchor_warnings
 from narrascore.placing import find_place
+from narrascore.provenance import PROVENANCE_FILE
 from narrascore.reading_stage import keep_followed, show_reading
-from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
+from narrascore.result_stages import deliver, draw, finish, lay_out, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
 from narrascore.settling import settle_anchor, settle_curve
@@ -123,6 +124,8 @@ def _do(run: Run) -> Composing[JobResult]:
     if not options.only_read:
         # Kept before the first stage begins, so that a run that goes on computes with as many of both as this one.
         run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
+        if options.stems and "stems" not in run.manifest.data["stages"]:
+            _ = run.separator  # weights that are missing are missed now, rather than after the music was composed
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
     followed = bend_curve(curve, run.markers, options.at)
@@ -140,7 +143,9 @@ def _do(run: Run) -> Composing[JobResult]:
     draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)
     deliver(run, render_key, followed)
-    finished_before = not shop.ran and run.manifest.data["state"] == "finished"
+    lay_out(run, followed, anchor)
+    told = run.manifest.data["state"] == "finished" and (run.folder / PROVENANCE_FILE).is_file()
+    finished_before = told and not shop.ran
     if not finished_before:
         finish(run, composition, anchor)
     warnings = list(dict.fromkeys([*run.manifest.data["warnings"], *run.film.warnings]))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -20,6 +19,8 @@ from narrascore.media.mix import Mix, mix_film
 from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import mux_film
 from narrascore.media.output import replacing
+from narrascore.media.together import write_together
+from narrascore.provenance import TAG
 from narrascore.synthesis.codec import Codec
 from narrascore.synthesis.joining import Patch, lay_over
 from narrascore.synthesis.score_codec import ScoreCodec
@@ -31,8 +32,6 @@ AUDIO_MODES: tuple[AudioMode, ...] = ("duck", "mix", "replace", "music-only")
 CHUNK_SECONDS = 10.0
 FADE_OUT_SECONDS = 1.0
 """The end of a film may cut a note, so the last second is faded out; of films under 4 s, the last quarter."""
-STEM_PEAK = 0.98
-"""Stems have no limiter, so all of them are turned down together if one goes beyond this."""
 
 Block = NDArray[np.float32]
 
@@ -79,7 +78,7 @@ def end_with_film(blocks: Iterable[Block], duration_seconds: Fraction | float, s
 def write_music(path: Path, blocks: Iterable[Block], codec: Codec, duration_seconds: Fraction | float) -> Path:
     """Write music as 24-bit WAV, whole or not at all."""
     samples = samples_of(duration_seconds, codec.sample_rate_hz)
-    return write_wav(path, blocks, codec.sample_rate_hz, codec.channels, samples=samples)
+    return write_wav(path, blocks, codec.sample_rate_hz, codec.channels, samples=samples, comment=TAG)
 
 
 def measure_music(path: Path, codec: Codec) -> dict[str, object]:
@@ -106,24 +105,17 @@ def write_stems(folder: Path, codec: Codec, codes: Tensor, duration_seconds: Fra
     """Write one WAV per voice group; all are turned down alike if one would clip. Memory does not grow with the film.
 
     Raises:
-        UsageError: if the music model writes sound.
+        UsageError: if the music model writes sound; `write_sound_stems` takes that apart.
     """
     notes, rate_hz = _notes(codec, "stems"), codec.sample_rate_hz
-    folder.mkdir(parents=True, exist_ok=True)
-    peak = 0.0
-    with TemporaryDirectory(dir=folder, prefix=".raw-") as raw:
-        for chunk in notes.decode_stem_chunks(codes, round(CHUNK_SECONDS * codec.frame_rate_hz)):
-            for stem, audio in chunk.items():
-                peak = max(peak, float(audio.abs().max()))
-                with (Path(raw) / stem).open("ab") as file:
-                    file.write(np.ascontiguousarray(audio.numpy().T).tobytes())
-        gain = np.float32(min(1.0, STEM_PEAK / max(peak, STEM_PEAK)))
-        paths = []
-        for file_of_stem in sorted(Path(raw).iterdir()):
-            blocks = (gain * block for block in _read_raw(file_of_stem, codec.channels, round(CHUNK_SECONDS * rate_hz)))
-            path = folder / f"{file_of_stem.name}.wav"
-            paths.append(write_music(path, end_with_film(blocks, duration_seconds, rate_hz), codec, duration_seconds))
-    return paths
+    chunks = (
+        {stem: audio.numpy() for stem, audio in chunk.items()}
+        for chunk in notes.decode_stem_chunks(codes, round(CHUNK_SECONDS * codec.frame_rate_hz))
+    )
+    return write_together(
+        folder, chunks, rate_hz, codec.channels, samples_of(duration_seconds, rate_hz),
+        end=lambda blocks: end_with_film(blocks, duration_seconds, rate_hz), comment=TAG,
+    )  # fmt: skip
 
 
 def plan_mix(film: Film, music: Path, audio: AudioMode, settings: MixSettings | None = None) -> Mix:
@@ -151,7 +143,7 @@ def write_scored_film(
     """
     return mux_film(
         mix.film, mix.blocks(), mix.sample_rate_hz, mix.layout, output, mode=mix.mode, track=mix.settings.track,
-        overwrite=overwrite, progress=progress,
+        metadata={"comment": TAG}, overwrite=overwrite, progress=progress,
     )  # fmt: skip
 
 
@@ -165,16 +157,13 @@ def write_deliverables(mix: Mix, folder: Path) -> list[Path]:
     if mix.mode != "replace":
         sounds.append(("mix.wav", mix.blocks(), mix.channels))
     rate_hz, samples = mix.sample_rate_hz, mix.samples
-    return [write_wav(folder / name, blocks, rate_hz, channels, samples=samples) for name, blocks, channels in sounds]
+    return [
+        write_wav(folder / name, blocks, rate_hz, channels, samples=samples, comment=TAG)
+        for name, blocks, channels in sounds
+    ]
 
 
 def _notes(codec: Codec, what: str) -> ScoreCodec:
     if not isinstance(codec, ScoreCodec):
         raise UsageError(f"this music model writes sound, not notes: there are no {what} to be had from it")
     return codec
-
-
-def _read_raw(path: Path, channels: int, block_samples: int) -> Iterator[Block]:
-    with path.open("rb") as file:
-        while data := file.read(block_samples * channels * 4):
-            yield np.frombuffer(data, dtype=np.float32).reshape(-1, channels).T

@@ -1,4 +1,4 @@
-"""The stages after composing: sound, notes, stems, the figure, the scored film, and the report on all of it."""
+"""The stages after composing: sound, notes, stems, the figure, the scored film, what is handed over, and the report."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
+from narrascore.provenance import write_provenance
 from narrascore.reading_stage import FOLLOWED, PICTURE, spread_of
 from narrascore.rendering import (
     measure_music,
@@ -23,6 +24,7 @@ from narrascore.rendering import (
 )
 from narrascore.report import draw_figure
 from narrascore.run import Run
+from narrascore.stems import write_sound_stems
 
 
 def render(run: Run, composition: Composition, anchor: MusicalAnchor) -> str:
@@ -45,15 +47,20 @@ def render(run: Run, composition: Composition, anchor: MusicalAnchor) -> str:
 
 
 def split_into_stems(run: Run, render_key: str, composition: Composition, anchor: MusicalAnchor) -> None:
-    """Write `stems/`, if they are wanted."""
+    """Write `stems/`, if they are wanted: of notes by voice group, of sound by source."""
     if not run.options.stems:
         return
-    folder, key = run.folder / "stems", digest([render_key, "stems"])
+    folder = run.folder / "stems"
+    key = digest([render_key, "stems", *([] if run.pipeline.writes_notes else [run.options.separation])])
     if run.manifest.has_stage("stems", key, [folder / name for name in run.manifest.data.get("stems", ["-"])]):
         return
     run.shop.set_aside([folder])
     with run.stage("stems", []):
-        files = write_stems(folder, run.pipeline.codec_for(anchor), composition.codes, run.film.duration_seconds)
+        if run.separator is None:
+            files = write_stems(folder, run.pipeline.codec_for(anchor), composition.codes, run.film.duration_seconds)
+        else:
+            files = write_sound_stems(folder, run.folder / "music.wav", run.separator)
+            run.manifest.data["separation"] = {**run.separator.describe(), "licence": run.separator.licence}
     run.manifest.data["stems"] = [path.name for path in files]
     run.manifest.finish_stage("stems", key, files)
 
@@ -91,7 +98,8 @@ def write_film(run: Run, render_key: str) -> None:
     key = digest([render_key, run.mix_key])
     if run.manifest.has_stage("film", key, [scored]):
         return
-    run.shop.set_aside([scored, run.folder / "report.html", run.folder / "deliver"])
+    told = ("deliver", "project.otio", "report.html", "provenance.json")
+    run.shop.set_aside([scored, *(run.folder / name for name in told)])
     with run.stage("film", [scored]):
         run.manifest.data["levels"] = run.mix.levels
         write_scored_film(run.mix, scored, overwrite=True, progress=lambda share: run.tell("film", share, 1.0))
@@ -116,8 +124,43 @@ def deliver(run: Run, render_key: str, curve: AffectCurve) -> None:
     run.manifest.finish_stage("deliver", key, files)
 
 
+def lay_out(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> None:
+    """Write `project.otio` over what is delivered, if the library for it is installed."""
+    if not run.options.deliver:
+        return
+    try:
+        from narrascore.timeline import Project, Sound, url_of, write_project
+    except ModuleNotFoundError:
+        run.film.warn(
+            "no project.otio for an editing program; pip install 'narrascore[timeline]' brings what writes it"
+        )
+        return
+    path, data = run.folder / "project.otio", run.manifest.data
+    stems = [run.folder / "stems" / name for name in data["stems"]] if run.options.stems else []
+    made_from = [data["stages"]["deliver"], *([data["stages"]["stems"]] if stems else [])]
+    key = digest([*made_from, url_of(run.film.path, run.folder), anchor.sentence])
+    if run.manifest.has_stage("project", key, [path]):
+        return
+    run.shop.set_aside([path])
+    with run.stage("project", [path]):
+        in_mix = run.audio in ("duck", "mix")
+        project = Project(
+            run.film,
+            [
+                Sound("Music", run.folder / "deliver" / "music.wav"),
+                *(Sound(f"Music: {stem.stem}", stem, heard=False) for stem in stems),
+            ],
+            find_markers(curve),
+            heard_tracks=[run.options.mix.track] if in_mix else [],
+            film_gain_db=data["levels"]["film_gain_db"] if in_mix else 0.0,
+            about={"anchor": anchor.sentence, "provenance": "provenance.json"},
+        )
+        write_project(path, project)
+    run.manifest.finish_stage("project", key, [path])
+
+
 def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
-    """The manifest in full, and the report made from it."""
+    """The manifest in full, and what is made from it: the provenance and the report."""
     data, scored = run.manifest.data, run.shop.scored
     warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor), *_collapses(composition)]
     data.update(
@@ -125,7 +168,9 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         system=run.pipeline.system,
         parts=run.parts,
         settings={**run.options.describe(), "audio": run.audio},
-        licences=dict(_licences({"parts": run.parts, "music": data["music"]})),
+        licences=dict(
+            _licences({"parts": run.parts, **{name: data.get(name, {}) for name in ("music", "separation")}})
+        ),
         anchor=anchor.sentence,
         curve=_describe_curve(run),
         warnings=list(dict.fromkeys(warnings)),
@@ -135,6 +180,7 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         data.pop("levels", None)
     data.pop("forced", None)
     run.manifest.close_version()
+    write_provenance(run.folder, data)
     write_page(run.folder, data)
     run.manifest.save()
 

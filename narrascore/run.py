@@ -21,6 +21,7 @@ from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
 from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.stems import Separator, load_separator
 from narrascore.units import environment
 from narrascore.workshop import Workshop
 
@@ -46,7 +47,9 @@ class ScoreOptions:
         markers_path: a table of markers; these bend the curve that is scored, whatever it comes from.
         at: what is asked of single stretches of the film.
         seed: another seed is another piece.
-        stems: also one WAV per voice group, for music models that write notes.
+        stems: also one WAV per voice group of notes, or per source that Demucs hears in sound.
+        separation: Demucs' weights for that: `htdemucs` from the hub, a file or a folder.
+        offline: never ask the hub for them.
         force: make everything anew; what was there goes to `versions/N/`.
         redo: spans (start, stop), in seconds, whose music is drawn again; once done, they stay so.
         take: which draw of them; another take is other music.
@@ -72,6 +75,8 @@ class ScoreOptions:
     at: tuple[Direction, ...] = ()
     seed: int = 0
     stems: bool = False
+    separation: str = "htdemucs"
+    offline: bool = False
     force: bool = False
     redo: tuple[tuple[Fraction, Fraction], ...] = ()
     take: int = 1
@@ -166,6 +171,19 @@ class Run:
             replace_folder(partial, folder)
         self.manifest.finish_stage("read", self.read_key, files)
         return reading
+
+    @cached_property
+    def separator(self) -> Separator | None:
+        """What takes music that is sound apart; None where notes say themselves which voice is whose.
+
+        Raises:
+            ModelUnavailableError: if its weights cannot be had.
+            UsageError: if the library is not installed.
+        """
+        if self.pipeline.writes_notes:
+            return None
+        options, device = self.options, str(self.environment["device"])
+        return load_separator(options.separation, offline=options.offline, device=device)
 
     @property
     def mix_key(self) -> str:

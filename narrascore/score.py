@@ -29,6 +29,7 @@ from narrascore.rendering import (
     write_stems,
 )
 from narrascore.spans import Span
+from narrascore.stems import load_separator, write_sound_stems
 from narrascore.synthesis.joining import Patch
 from narrascore.units import WindowStore, environment
 
@@ -115,10 +116,22 @@ class Score:
         """Write the music as a MIDI file; a `UsageError` if the music model writes sound and not notes."""
         return write_midi(Path(path), self.pipeline.codec_for(self.anchor), self.codes)
 
-    def write_stems(self, folder: str | Path) -> list[Path]:
-        """Write one WAV per voice group; a `UsageError` likewise."""
-        codec = self.pipeline.codec_for(self.anchor)
-        return write_stems(Path(folder), codec, self.codes, self.film.duration_seconds)
+    def write_stems(
+        self, folder: str | Path, *, separation: str | Path = "htdemucs", offline: bool = False
+    ) -> list[Path]:
+        """Write one WAV per voice group of notes, or per source that Demucs, loaded from there, hears in sound.
+
+        Raises:
+            ModelUnavailableError: if the music is sound and Demucs' weights cannot be had.
+        """
+        folder = Path(folder)
+        if self.pipeline.writes_notes:
+            return write_stems(folder, self.pipeline.codec_for(self.anchor), self.codes, self.film.duration_seconds)
+        separator = load_separator(separation, offline=offline)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".narrascore-") as temporary:
+            music = self.write_music(Path(temporary) / "music.wav")
+            return write_sound_stems(folder, music, separator)
 
     def write_film(self, path: str | Path, audio: AudioMode | None = None, settings: MixSettings | None = None) -> Path:
         """Write the film with its music; by default ducked under the film's own sound, where it has any."""

@@ -54,7 +54,8 @@ class Workshop:
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""
-        names = ("music.wav", "music.mid", "stems", "deliver", "scored_curve.csv", "figure.png", "report.html")
+        sounds = ("music.wav", "music.mid", "stems", "deliver", "project.otio")
+        names = (*sounds, "scored_curve.csv", "figure.png", "report.html", "provenance.json")
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
     def set_aside(self, paths: list[Path], *, with_windows: bool = False) -> None:

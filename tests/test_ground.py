@@ -32,6 +32,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
     **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "turns"), 3),
     **dict.fromkeys(("placing", "planning", "estimate", "checkup", "score_display"), 3),
+    **dict.fromkeys(("markers", "turns", "timeline", "provenance", "stems"), 3),
     **dict.fromkeys(("cli",), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}
@@ -45,6 +46,7 @@ HOMES = {
     "demucs": {"data"},
     "httpx2": {"perception"},
     "matplotlib": {"report", "evaluation"},
+    "opentimelineio": {"timeline"},
 }
 
 

@@ -177,7 +177,8 @@ def test_an_edited_curve_redoes_the_music_and_keeps_the_earlier_one(pipeline: Pi
     assert (version / "windows" / "codes.safetensors").read_bytes() == old["windows/codes.safetensors"]
     assert (version / "windows" / "curve.csv").read_bytes() == old["curve.csv"]
     kept = {path.name for path in version.iterdir()}
-    assert kept == {"music.wav", "figure.png", "report.html", "manifest.json", "windows", "a.scored.mp4"}
+    told = {"report.html", "manifest.json", "provenance.json"}
+    assert kept == {"music.wav", "figure.png", "windows", "a.scored.mp4"} | told
     assert score_film(pipeline, film).already_finished
 
     # The edit stays when something else changes, and goes to a version of its own when all is made anew.
@@ -228,6 +229,7 @@ def test_another_mix_redoes_the_film_alone(pipeline: Pipeline, film: Path) -> No
 
 
 def test_the_mix_is_delivered_as_wav_and_follows_its_settings(pipeline: Pipeline, film: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
     loud = MixSettings(loudness=-14)
     score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings"))
     folder = job_folder(film)
@@ -237,11 +239,34 @@ def test_the_mix_is_delivered_as_wav_and_follows_its_settings(pipeline: Pipeline
         assert sound.frames == samples_of(Film.open(film).duration_seconds, 48_000)
     assert (folder / "deliver" / "markers.csv").read_text(encoding="utf-8").splitlines()[1].startswith("0.000,section")
     assert (folder / "deliver" / "markers.srt").is_file()
+    timeline = otio.adapters.read_from_file(str(folder / "project.otio"))
+    tracks = {track.name: track.enabled for track in timeline.tracks}
+    assert tracks == {"Picture": True, "Original sound 1": True, "Music": True}
+    assert [marker.metadata["narrascore"]["kind"] for marker in timeline.tracks.markers] == ["section"]
     assert score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings")).already_finished
     again = score_film(pipeline, film, ScoreOptions(deliver=True, prompt="calm strings", mix=loud))
-    assert set(again.stage_seconds) == {"film", "deliver"}
+    assert set(again.stage_seconds) == {"film", "deliver", "project"}
     assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["levels"]["target_lufs"] == -14
     assert (folder / "versions" / "1" / "deliver" / "mix.wav").is_file()
+    assert (folder / "versions" / "1" / "project.otio").is_file()
+
+
+def test_without_the_library_for_it_a_project_is_one_note_and_comes_later(
+    pipeline: Pipeline, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("opentimelineio")
+    asked, project = (
+        ScoreOptions(deliver=True, prompt="calm strings", audio="replace"),
+        job_folder(film) / "project.otio",
+    )
+    with monkeypatch.context() as bare:
+        bare.delitem(sys.modules, "narrascore.timeline", raising=False)
+        bare.setitem(sys.modules, "opentimelineio", None)
+        warnings = score_film(pipeline, film, asked).warnings
+    assert [line for line in warnings if "narrascore[timeline]" in line] and not project.exists()
+    later = score_film(pipeline, film, asked)
+    assert set(later.stage_seconds) == {"project"} and project.is_file()
+    assert not any("project.otio" in line for line in later.warnings)
 
 
 def test_a_sound_track_that_is_not_there_is_refused_before_the_work(film: Path) -> None:

@@ -29,7 +29,8 @@ affect curve, the anchor and a report. A run that was stopped goes on when the s
 stands for the films in it, a LIST.txt for those it names, one a line. After a bare -- everything is the name of a
 film. Times are seconds, MM:SS or HH:MM:SS."""
 PATHS_AND_TEXT = (
-    "output", "curve", "markers", "prompt", "eye", "probe", "music", "adapter", "soundfont", "redo", "start", "stop"
+    "output", "curve", "markers", "prompt", "eye", "probe", "music", "adapter", "soundfont", "separation", "redo",
+    "start", "stop",
 )  # fmt: skip
 FAILED = "failed"
 
@@ -53,6 +54,7 @@ class ScoreSettings(SystemSettings):
     at: tuple[str, ...]
     seed: int
     stems: bool
+    separation: str
     force: bool
     redo: str | None
     take: int
@@ -191,6 +193,8 @@ def _options(settings: ScoreSettings, only_read: bool) -> ScoreOptions:
         at=parse_directions(settings.at),
         seed=settings.seed,
         stems=settings.stems,
+        separation=settings.separation,
+        offline=settings.offline,
         force=settings.force,
         redo=() if settings.redo is None else parse_spans(settings.redo),
         take=settings.take,
@@ -309,7 +313,10 @@ def add_flags(parser: Parser) -> Parser:
     parser.add_argument("--text-guidance", type=strength, metavar="S", help="how much the sentence counts, or off")
     parser.add_argument("--control-guidance", type=strength, metavar="S", help="how much the curve counts, or off")
     parser.add_argument("--soundfont", metavar="SF2", help="another sound font for music written as notes")
-    parser.add_argument("--stems", action="store_true", help="one sound file per voice group as well")
+    parser.add_argument(
+        "--stems", action="store_true", help="one sound file per voice group as well, of MusicGen's sound by Demucs"
+    )
+    parser.add_argument("--separation", metavar="NAME", help="Demucs' weights for that: htdemucs, a file or a folder")
     parser.add_argument("--force", action="store_true", help="make everything anew; an edited curve is kept")
     parser.add_argument(
         "--redo", metavar="SPANS", help="draw these spans again, such as 00:42-00:58;01:30-02:00, and keep the rest"

@@ -25,7 +25,7 @@ from narrascore.media.output import replacing
 from narrascore.windows import frames_to_cover
 
 if TYPE_CHECKING:  # labels without music need no torch
-    from narrascore.data.separation import VocalRemover
+    from narrascore.data.separation import Separator
 
 PAPER_MINUTES = 884
 """The paper's clips: LIRIS-ACCEDE's 442 min, doubled by the hop of 15 s."""
@@ -184,10 +184,10 @@ def summarise(name: str, films: Sequence[LabelledFilm], left_out: dict[str, str]
     return "\n".join(lines)
 
 
-def _load_remover(settings: FilmSetSettings) -> VocalRemover:
-    from narrascore.data.separation import VocalRemover
+def _load_remover(settings: FilmSetSettings) -> Separator:
+    from narrascore.data.separation import Separator
 
-    return VocalRemover.from_pretrained(settings.separation, offline=settings.offline, device=settings.device)
+    return Separator.from_pretrained(settings.separation, offline=settings.offline, device=settings.device)
 
 
 def _take(found: FoundFilm, reader: ModuleType, tolerance: float) -> _Kept:

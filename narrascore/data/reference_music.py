@@ -37,7 +37,7 @@ from narrascore.media.output import check_space, replacing
 from narrascore.media.samples import Block, exactly, resampled, with_channels
 
 if TYPE_CHECKING:  # labels without music need no torch
-    from narrascore.data.separation import VocalRemover
+    from narrascore.data.separation import Separator
 
 SAMPLE_RATE_HZ = 32_000
 """MusicGen's, so that reference and generated music lack the same treble."""
@@ -49,7 +49,7 @@ MANIFEST_FILE, FILM_FILE = "manifest.json", "film.json"
 
 
 def write_reference_music(
-    folder: Path, films: Sequence[tuple[LabelledFilm, Film]], remover: VocalRemover, say: Callable[[str], None]
+    folder: Path, films: Sequence[tuple[LabelledFilm, Film]], remover: Separator, say: Callable[[str], None]
 ) -> dict[str, str]:
     """Write the clips of all films, those that are not there yet, and the manifest.
 
@@ -91,7 +91,7 @@ def write_reference_music(
 
 
 def _write_film(
-    place: Path, labelled: LabelledFilm, film: Film, remover: VocalRemover, say: Callable[[str], None]
+    place: Path, labelled: LabelledFilm, film: Film, remover: Separator, say: Callable[[str], None]
 ) -> None:
     place.mkdir(exist_ok=True)
     spans = labelled.clips()
@@ -131,7 +131,7 @@ class _Seconds:
             yield self._held[second - self._read]
 
 
-def _without_voices(blocks: Iterator[Block], remover: VocalRemover) -> Iterator[Block]:
+def _without_voices(blocks: Iterator[Block], remover: Separator) -> Iterator[Block]:
     """`[1, n]` at 32 kHz."""
     mono = (with_channels(block, 1) for block in remover.remove_vocals(blocks))
     return resampled(mono, "mono", remover.sample_rate_hz, SAMPLE_RATE_HZ)

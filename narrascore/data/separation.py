@@ -1,12 +1,12 @@
-"""Voices taken out of music and film sound: Demucs, fed piece by piece (paper 4.1). The only module that knows it.
+"""Music and film sound taken apart: Demucs, fed piece by piece (paper 4.1). The only module that knows it.
 
-    remover = VocalRemover.from_pretrained("htdemucs")
-    for block in remover.remove_vocals(blocks):   # blocks: [C, n] float32 at remover.sample_rate_hz
-        ...                                       # [C, n] float32, as many samples in all as went in
+    separator = Separator.from_pretrained("htdemucs")
+    for block in separator.remove_vocals(blocks):  # blocks: [C, n] float32 at separator.sample_rate_hz
+        ...                                        # [C, n] float32, as many samples in all as went in
 
 What goes in has the model's own rate and channels (44.1 kHz stereo for htdemucs), since decoders resample anyway:
-`read_audio(film, sample_rate_hz=remover.sample_rate_hz, layout="stereo")` for a film's track. What comes out is the
-mixture less the voices: music and noises stay, whatever the model thinks of them.
+`read_audio(film, sample_rate_hz=separator.sample_rate_hz, layout="stereo")` for a film's track. Without its vocals a
+mixture keeps its music and noises, whatever the model thinks of them; `separate` gives every source by itself.
 
 Demucs sees a segment at a time (7.8 s for htdemucs), overlapping its neighbours by a quarter, and cross-fades them with
 triangles. The same segments are cut here from a stream, so that the result is the library's own for the whole file, to
@@ -37,6 +37,7 @@ from torch import Tensor
 from transformers.utils import cached_file
 
 from narrascore.errors import InputError, ModelUnavailableError
+from narrascore.hub import UNKNOWN_LICENCE, licence_of
 from narrascore.windows import triangular_weights
 
 Block = NDArray[np.float32]
@@ -51,32 +52,33 @@ OVERLAP = 0.25
 VOICES = "vocals"
 
 
-class VocalRemover:
-    """A frozen hybrid Demucs, asked for its voices alone.
+class Separator:
+    """A frozen hybrid Demucs.
 
     Args:
         model: a `HTDemucs` or `HDemucs` with a source named `vocals`.
         name: of the weights, for manifests and for keys of what was made with them.
         device: where it runs.
+        licence: of the weights.
 
     Attributes:
+        sources: names of what it tells apart.
         sample_rate_hz, channels: of the blocks it takes and gives.
     """
 
-    def __init__(self, model: Any, name: str = "unnamed", device: str = "cpu") -> None:
+    def __init__(self, model: Any, name: str = "unnamed", device: str = "cpu", licence: str = UNKNOWN_LICENCE) -> None:
         if VOICES not in model.sources:
             raise ValueError(f"the model must separate {VOICES}: it separates {', '.join(model.sources)}")
         self.model = model.eval().requires_grad_(False).to(device)
-        self.name, self.device = name, device
+        self.name, self.device, self.licence = name, device, licence
+        self.sources = tuple(str(source) for source in model.sources)
         self.sample_rate_hz, self.channels = int(model.samplerate), int(model.audio_channels)
         self._segment = int(model.samplerate * model.segment)
         self._stride = int((1 - OVERLAP) * self._segment)
         self._weights = torch.from_numpy(triangular_weights(self._segment)).float()
 
     @classmethod
-    def from_pretrained(
-        cls, name: str | Path = "htdemucs", *, offline: bool = False, device: str = "cpu"
-    ) -> VocalRemover:
+    def from_pretrained(cls, name: str | Path = "htdemucs", *, offline: bool = False, device: str = "cpu") -> Separator:
         """Load Demucs from the hub or from this machine.
 
         Args:
@@ -89,17 +91,25 @@ class VocalRemover:
             InputError: if the file is not what Demucs exports.
         """
         path = _fetch(*HUB[str(name)], offline) if str(name) in HUB else _find(Path(name))
-        return cls(_load(path), f"{Path(name).name}/{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}", device)
+        licence = licence_of(HUB[str(name)][0] if str(name) in HUB else path.parent)
+        made = f"{Path(name).name}/{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+        return cls(_load(path), made, device, licence)
+
+    def remove_vocals(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Mixture less voices, in bounded memory: `[C, n]` float32, as many samples in all; see `separate`."""
+        voices = self.sources.index(VOICES)
+        for mix, sources in self.separate(blocks):
+            yield mix - sources[voices]
 
     @torch.inference_mode()
-    def remove_vocals(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Mixture less voices, in bounded memory.
+    def separate(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Block]]:
+        """Each source by itself, in bounded memory. They do not add up to the mixture, nor does Demucs promise it.
 
         Args:
             blocks: `[C, n]` float32 at `sample_rate_hz`, of any lengths; a whole piece is `[piece]`.
 
         Yields:
-            `[C, n]` float32, as many samples in all.
+            The mixture `[C, n]`, and `[S, C, n]` float32 in the order of `sources`; as many samples in all.
 
         Raises:
             ValueError: if a block does not have the model's channels.
@@ -107,40 +117,40 @@ class VocalRemover:
         # `mix` starts at the sample `begin`, half a segment before the one that is due at `offset`: the last segment
         # is shorter than the model's and is filled up with what lies before it.
         mix, begin, offset = torch.zeros(self.channels, 0), 0, 0
-        voices, weight = torch.zeros(self.channels, self._segment), torch.zeros(self._segment)
+        sums, weight = torch.zeros(len(self.sources), self.channels, self._segment), torch.zeros(self._segment)
         for block in blocks:
             if block.ndim != 2 or block.shape[0] != self.channels:
                 raise ValueError(f"blocks must be [{self.channels}, n]: got {block.shape}")
             mix = torch.cat([mix, torch.from_numpy(np.ascontiguousarray(block, np.float32))], dim=1)
             while begin + mix.shape[1] >= offset + self._segment:
-                voices, weight, made = self._next(mix, offset - begin, voices, weight)
+                sums, weight, made = self._next(mix, offset - begin, sums, weight)
                 yield made
                 offset += self._stride
                 cut = max(0, offset - self._segment // 2 - begin)
                 mix, begin = mix[:, cut:].clone(), begin + cut
         while begin + mix.shape[1] > offset:
-            voices, weight, made = self._next(mix, offset - begin, voices, weight)
+            sums, weight, made = self._next(mix, offset - begin, sums, weight)
             yield made
             offset += self._stride
 
-    def _next(self, mix: Tensor, at: int, voices: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Block]:
-        """One segment more: the sums of weighted voices and weights from the next one on, and what is final."""
-        found = self._voices(mix, at)
-        length = found.shape[1]
-        voices[:, :length] += found * self._weights[:length]
+    def _next(self, mix: Tensor, at: int, sums: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, tuple[Block, Block]]:
+        """One segment more: the sums of weighted sources and weights from the next one on, and what is final."""
+        found = self._sources(mix, at)
+        length = found.shape[-1]
+        sums[..., :length] += found * self._weights[:length]
         weight[:length] += self._weights[:length]
         done = min(self._stride, length)
-        made: Block = (mix[:, at : at + done] - voices[:, :done] / weight[:done]).numpy()
-        voices = torch.cat([voices[:, self._stride :], torch.zeros(self.channels, self._stride)], dim=1)
-        return voices, torch.cat([weight[self._stride :], torch.zeros(self._stride)]), made
+        made = mix[:, at : at + done].numpy(), (sums[..., :done] / weight[:done]).numpy()
+        sums = torch.cat([sums[..., self._stride :], torch.zeros(*sums.shape[:2], self._stride)], dim=-1)
+        return sums, torch.cat([weight[self._stride :], torch.zeros(self._stride)]), made
 
-    def _voices(self, mix: Tensor, at: int) -> Tensor:
-        """Voices `[C, n]` of the segment that starts at sample `at` of `mix`."""
+    def _sources(self, mix: Tensor, at: int) -> Tensor:
+        """Sources `[S, C, n]` of the segment that starts at sample `at` of `mix`."""
         from demucs.apply import TensorChunk, apply_model
 
         chunk: Any = TensorChunk(mix[None], at, self._segment)  # type: ignore[no-untyped-call]
         sources: Tensor = apply_model(self.model, chunk, shifts=0, split=False, device=self.device)
-        return sources[0, self.model.sources.index(VOICES)].cpu()
+        return sources[0].cpu()
 
     def describe(self) -> dict[str, object]:
         """For the manifest."""
@@ -153,8 +163,9 @@ def _fetch(repository: str, file: str, offline: bool) -> Path:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:160]
         raise ModelUnavailableError(
-            f"{repository}: {file} cannot be had ({reason}); download it once, give its folder by "
-            "separation=FOLDER, or do without by separation=none"
+            f"{repository}: {file} cannot be had ({reason}); where there is a connection, fetch it with `narrascore "
+            f"download {repository}`, or give its folder by separation=FOLDER; without it `prepare` takes "
+            "separation=none, and `score` leaves out --stems"
         ) from error
     return Path(str(path))
 

@@ -58,8 +58,27 @@ def read_wav(
         raise InputError(f"{path}: cannot be read as sound ({error})") from error
 
 
+def measure_wav(path: str | Path) -> tuple[int, int, int]:
+    """Samples in each channel, their rate in Hz, and the channels.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: cannot be read as sound ({error})") from error
+    return int(info.frames), int(info.samplerate), int(info.channels)
+
+
 def write_wav(
-    path: str | Path, blocks: Iterable[Block], sample_rate_hz: int, channels: int, *, samples: int | None = None
+    path: str | Path,
+    blocks: Iterable[Block],
+    sample_rate_hz: int,
+    channels: int,
+    *,
+    samples: int | None = None,
+    comment: str = "",
 ) -> Path:
     """Write 24-bit WAV block by block, under a temporary name until it is whole; an earlier file is replaced.
 
@@ -72,6 +91,7 @@ def write_wav(
         sample_rate_hz: of the blocks.
         channels: C.
         samples: how many there will be, where that is known; needed above 4 GiB, where RF64 is written.
+        comment: a tag for the file.
 
     Raises:
         InputError: if the disk is full or the place cannot be written.
@@ -84,6 +104,8 @@ def write_wav(
     with replacing(path) as temporary:
         try:
             with soundfile.SoundFile(temporary, "w", sample_rate_hz, channels, "PCM_24", format=kind) as file:
+                if comment:
+                    file.comment = comment
                 for block in blocks:
                     if block.ndim != 2 or block.shape[0] != channels:
                         raise ValueError(f"blocks must be [{channels}, n]: got {block.shape}")

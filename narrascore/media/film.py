@@ -28,6 +28,7 @@ ANIMATIONS = frozenset({"gif", "apng", "webp"})
 
 MAX_STILL_SECONDS = 3600.0
 FINGERPRINT_BYTES = 2**20
+_EXACT = ("start_seconds", "duration_seconds", "frame_rate")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -56,6 +57,7 @@ class Film:
         height: likewise.
         video_codec: the format's name, `h264`, `vp9`, ...
         rate_hz: pictures a second, on average.
+        frame_rate: the same exactly, where they stand evenly, such as 24000/1001; None where the rate is variable.
         audio_tracks: in the file's order.
         still: a single picture, shown for `STILL_SECONDS` or what `open` was told.
         warnings: what was accepted although it is odd, one line each; reading may add to it.
@@ -75,6 +77,7 @@ class Film:
     packets: int = 1
     seekable: bool = True
     max_pixels: int = field(default=MAX_PIXELS, repr=False)
+    frame_rate: Fraction | None = None
 
     @classmethod
     def open(
@@ -147,12 +150,12 @@ class Film:
     def to_plain(self) -> dict[str, Any]:
         """The film as JSON holds it: this is how it goes to the process that decodes, and comes from there."""
         plain = {**vars(self), "audio_tracks": [vars(track) for track in self.audio_tracks], "path": str(self.path)}
-        return plain | {name: str(plain[name]) for name in ("start_seconds", "duration_seconds")}
+        return plain | {name: str(plain[name]) for name in _EXACT if plain[name] is not None}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Film:
         """The film that `to_plain` gave."""
-        times = {name: Fraction(plain[name]) for name in ("start_seconds", "duration_seconds")}
+        times = {name: Fraction(plain[name]) for name in _EXACT if plain[name] is not None}
         tracks = tuple(AudioTrack(**track) for track in plain["audio_tracks"])
         return cls(**{**plain, **times, "path": Path(plain["path"]), "audio_tracks": tracks})
 

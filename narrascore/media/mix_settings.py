@@ -27,7 +27,8 @@ class MixSettings:
         fade_in_seconds, fade_out_seconds: of the music at the film's ends; `music.wav` has a last second of its own.
         loudness: LUFS that the whole is brought to. "off" leaves the film's sound as loud as it was; music that stands
             alone then has -16 LUFS.
-        true_peak_dbtp: no peak of the whole, between samples too, gets over it.
+        true_peak_dbtp: no peak of the whole, between samples too, gets over it. AAC then adds next to nothing
+            to speech and chords, and half a decibel to bursts of full-band noise, the most that was measured.
 
     Raises:
         ValueError: if a number makes no sense.

@@ -85,7 +85,7 @@ def mux_film(
         output: a path that ends in `container_for(film)`.
         mode: "duck" and "mix" keep all the film's sound tracks behind the new one, "replace" keeps all but `track`.
         track: the film's sound track that the new one holds or replaces.
-        metadata: tags to add to the film's own.
+        metadata: tags for where the film has none of that name.
         overwrite: replace a file that is there.
         progress: called with the share done, in [0, 1].
 
@@ -152,7 +152,9 @@ def _copy_streams(
 
 
 def _describe(film: Film, source: Any, sink: Any, metadata: dict[str, str]) -> None:
-    tags = kept_tags(source.metadata) | metadata
+    own = kept_tags(source.metadata)
+    named = {key.lower() for key in own}
+    tags = own | {key: value for key, value in metadata.items() if key.lower() not in named}
     if sink.format.name == "mp4" and (unknown := sorted(key for key in tags if key.lower() not in _MP4_TAGS)):
         film.warn(f"tags left out, MP4 has no place for them: {', '.join(unknown)}")
     sink.metadata.update(tags)

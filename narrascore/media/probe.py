@@ -77,6 +77,7 @@ def probe_film(path: Path, max_pixels: int, still_seconds: Fraction, *, needs_pi
         packets=scan.packets,
         seekable=not (scan.jumps or scan.untimed or scan.unordered or scan.broken),
         max_pixels=max_pixels,
+        frame_rate=None if still else scan.frame_rate,
     )
 
 

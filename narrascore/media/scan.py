@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from narrascore.errors import InputError
 from narrascore.media.clock import PacketClock
+from narrascore.media.frame_rate import FrameGrid
 from narrascore.media.opening import codec_of, decoder_options
 from narrascore.media.packets import read_packets
 from narrascore.media.watchdog import beat
@@ -32,6 +33,7 @@ class Scan:
     unordered: bool
     broken: str
     first: VideoFrame
+    frame_rate: Fraction | None
 
 
 def choose_picture(container: Any, name: str, max_pixels: int, *, needed: bool = True) -> Any:
@@ -68,6 +70,7 @@ def lacks_display_times(container: Any, stream: Any) -> bool:
 def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Scan:
     stream.codec_context.options = decoder_options(max_pixels)
     clock, base = PacketClock(), stream.time_base
+    grid = FrameGrid((stream.average_rate, stream.base_rate), base)
     unordered = lacks_display_times(container, stream)
     shown: list[tuple[int, int]] = []  # (pts, duration) of the two latest pictures
     start, packets, untimed, first, broken, last_end = 0, 0, False, None, "", Fraction(0)
@@ -89,6 +92,7 @@ def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Sca
             pts = packet.dts if unordered else packet.pts
             start = pts if packets == 0 else min(start, pts)
             packets += 1
+            grid.see(pts)
             shown = sorted([*shown, (pts, packet.duration or 0)])[-2:]
     except av.FFmpegError as error:
         broken = error.strerror or type(error).__name__
@@ -100,10 +104,12 @@ def scan_picture(container: Any, stream: Any, name: str, max_pixels: int) -> Sca
         duration = pts - shown[0][0]
     if duration <= 0:
         duration = max(1, round(1 / ((stream.average_rate or 25) * base)))
-    stop = min(pts + duration, _stated_stop(container, stream, after=pts)) * base
+    end = int(min(pts + duration, _stated_stop(container, stream, after=pts)))
+    stop = end * base
     return Scan(
-        start * base, stop, max(last_end, stop), packets, clock.jumps, clock.slips, untimed, unordered, broken, first
-    )
+        start * base, stop, max(last_end, stop), packets, clock.jumps, clock.slips, untimed, unordered, broken, first,
+        grid.rate(end),
+    )  # fmt: skip
 
 
 def _stated_stop(container: Any, stream: Any, *, after: int) -> int | float:

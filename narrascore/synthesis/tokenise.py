@@ -26,7 +26,7 @@ from transformers import EncodecModel
 
 from narrascore.data.music_clips import SLACK_SECONDS, ClipRules, cut_clips, labelled_stretches
 from narrascore.data.music_labels import LabelledSong
-from narrascore.data.separation import VocalRemover
+from narrascore.data.separation import Separator
 from narrascore.data.song_store import SongStore, TokenisedClip, TokenisedSong
 from narrascore.errors import InputError
 from narrascore.media.samples import resampled, with_channels
@@ -44,7 +44,7 @@ class Separation:
     offline: bool = False
     device: str = "cpu"
 
-    def load(self) -> VocalRemover | None:
+    def load(self) -> Separator | None:
         """The remover, or None for `none`: the song as it is.
 
         Raises:
@@ -53,7 +53,7 @@ class Separation:
         """
         if self.name == "none":
             return None
-        return VocalRemover.from_pretrained(self.name, offline=self.offline, device=self.device)
+        return Separator.from_pretrained(self.name, offline=self.offline, device=self.device)
 
 
 class SongTokeniser:
@@ -66,7 +66,7 @@ class SongTokeniser:
         store: where finished songs are kept.
     """
 
-    def __init__(self, codec: EncodecCodec, remover: VocalRemover | None, rules: ClipRules, store: SongStore) -> None:
+    def __init__(self, codec: EncodecCodec, remover: Separator | None, rules: ClipRules, store: SongStore) -> None:
         self.codec, self.remover, self.rules, self.store = codec, remover, rules, store
         self._made_with = {
             "codec": codec_digest(codec),

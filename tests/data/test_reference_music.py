@@ -13,7 +13,7 @@ import torch
 from narrascore.data.film_sets import FilmSetSettings, prepare_films
 from narrascore.data.films import LabelledFilm
 from narrascore.data.reference_music import SAMPLE_RATE_HZ, write_reference_music
-from narrascore.data.separation import VocalRemover
+from narrascore.data.separation import Separator
 from narrascore.media.film import Film
 from tests.data import film_set_material as material
 from tests.data.tiny_demucs import export_tiny_htdemucs, tiny_htdemucs
@@ -26,13 +26,13 @@ SECONDS = 45.4
 SPANS = [(0, 30), (15, 45), (16, 46)]
 
 
-def deaf_remover() -> VocalRemover:
+def deaf_remover() -> Separator:
     """Its model's weights are all zero, so that it hears no voices."""
     model = tiny_htdemucs()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    return VocalRemover(model)
+    return Separator(model)
 
 
 def steps(seconds: float) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     tmp_path: Path, film: Film, labelled: LabelledFilm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("narrascore.data.reference_music.STRETCH_CLIPS", 2)
-    remover = VocalRemover(tiny_htdemucs())
+    remover = Separator(tiny_htdemucs())
     said: list[str] = []
 
     def stop_after_a_stretch(line: str) -> None:
@@ -111,7 +111,7 @@ def test_another_separation_makes_the_clips_again(tmp_path: Path) -> None:
     labelled = LabelledFilm("film", film.path, np.zeros((6, 2), np.float32), "train")
     said: list[str] = []
     clips: list[np.ndarray] = []
-    for name, remover in (("deaf", deaf_remover()), ("deaf", deaf_remover()), ("tiny", VocalRemover(tiny_htdemucs()))):
+    for name, remover in (("deaf", deaf_remover()), ("deaf", deaf_remover()), ("tiny", Separator(tiny_htdemucs()))):
         remover.name = name
         write_reference_music(tmp_path / "music", [(labelled, film)], remover, said.append)
         clips.append(soundfile.read(tmp_path / "music" / "film" / "00000-00006.wav")[0])

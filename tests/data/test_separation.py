@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from narrascore.data.separation import Block, VocalRemover
+from narrascore.data.separation import Block, Separator
 from narrascore.errors import InputError, ModelUnavailableError
 from tests.data.tiny_demucs import SOURCES, export_tiny_htdemucs, tiny_htdemucs
 
@@ -25,7 +25,7 @@ def noise(samples: int, level: float = 0.1) -> Block:
 
 
 def removed(model: Any, *blocks: Block) -> Block:
-    return np.concatenate(list(VocalRemover(model).remove_vocals(blocks)), axis=1)
+    return np.concatenate(list(Separator(model).remove_vocals(blocks)), axis=1)
 
 
 def by_library(model: Any, sound: Block) -> Block:
@@ -79,7 +79,7 @@ def test_no_more_than_two_segments_are_held() -> None:
             yield noise(1000)
 
     given = 0
-    for block in VocalRemover(tiny_htdemucs()).remove_vocals(blocks()):
+    for block in Separator(tiny_htdemucs()).remove_vocals(blocks()):
         given += block.shape[1]
         assert read - given <= 2 * SEGMENT
     assert given == 100_000
@@ -87,7 +87,7 @@ def test_no_more_than_two_segments_are_held() -> None:
 
 def test_weights_are_read_from_a_file_or_its_folder(tmp_path: Path) -> None:
     path = export_tiny_htdemucs(tmp_path / "955717e8.safetensors")
-    by_file, by_folder = VocalRemover.from_pretrained(path), VocalRemover.from_pretrained(tmp_path)
+    by_file, by_folder = Separator.from_pretrained(path), Separator.from_pretrained(tmp_path)
     assert (by_file.sample_rate_hz, by_file.channels) == (RATE_HZ, 2)
     sound = noise(20_000)
     wanted = removed(tiny_htdemucs(), sound)
@@ -99,20 +99,20 @@ def test_weights_are_read_from_a_file_or_its_folder(tmp_path: Path) -> None:
 def test_a_file_that_asks_for_a_foreign_class_is_refused(tmp_path: Path) -> None:
     export_tiny_htdemucs(tmp_path / "a.safetensors", klass="os.system", args='["touch was_run"]', kwargs="{}")
     with pytest.raises(InputError, match="not a hybrid Demucs"):
-        VocalRemover.from_pretrained(tmp_path)
+        Separator.from_pretrained(tmp_path)
     (tmp_path / "b.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="it holds 2"):
-        VocalRemover.from_pretrained(tmp_path)
+        Separator.from_pretrained(tmp_path)
     with pytest.raises(InputError, match="not weights"):
-        VocalRemover.from_pretrained(tmp_path / "b.safetensors")
+        Separator.from_pretrained(tmp_path / "b.safetensors")
 
 
 def test_what_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
-        VocalRemover.from_pretrained(tmp_path / "absent")
+        Separator.from_pretrained(tmp_path / "absent")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelUnavailableError, match="separation=none"):
-        VocalRemover.from_pretrained("htdemucs", offline=True)
+        Separator.from_pretrained("htdemucs", offline=True)
 
 
 def test_wrong_channels_and_models_without_voices_are_refused() -> None:
@@ -121,4 +121,4 @@ def test_wrong_channels_and_models_without_voices_are_refused() -> None:
     model = tiny_htdemucs()
     model.sources = ["speech", "rest"]
     with pytest.raises(ValueError, match="must separate vocals"):
-        VocalRemover(model)
+        Separator(model)

@@ -11,7 +11,7 @@ import torch
 
 from narrascore.data.music_clips import ClipRules
 from narrascore.data.music_labels import LabelledSong, read_music_set
-from narrascore.data.separation import VocalRemover
+from narrascore.data.separation import Separator
 from narrascore.data.song_store import SongStore, TokenisedSong
 from narrascore.errors import InputError
 from narrascore.media.song import read_song
@@ -118,7 +118,7 @@ def test_other_rules_sound_labels_or_weights_make_a_song_anew(
     other_file = tmp_path / "b.mp3"
     other_file.write_bytes(songs[0].audio.read_bytes())
     resung = LabelledSong(song.id, other_file, song.times, song.labels, song.step_seconds, song.text)
-    remover = VocalRemover.from_pretrained(export_tiny_htdemucs(tmp_path / "tiny.safetensors"))
+    remover = Separator.from_pretrained(export_tiny_htdemucs(tmp_path / "tiny.safetensors"))
     keys = {
         SongTokeniser(codec, None, RULES, store)(song),
         SongTokeniser(codec, None, RULES, store)(moved),
