@@ -142,7 +142,7 @@ def _do(run: Run) -> Composing[JobResult]:
     deliver(run, render_key, curve)
     finished_before = not shop.ran and run.manifest.data["state"] == "finished"
     if not finished_before:
-        finish(run, composition, anchor)
+        finish(run, composition, curve, anchor)
     warnings = list(run.manifest.data["warnings"])
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
 

@@ -10,7 +10,6 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
 from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
-from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
 from narrascore.rendering import (
     measure_music,
@@ -21,6 +20,8 @@ from narrascore.rendering import (
     write_stems,
 )
 from narrascore.report import draw_figure
+from narrascore.report_page.axis import Picture
+from narrascore.report_page.page import write_page
 from narrascore.run import Run
 
 
@@ -63,16 +64,12 @@ def draw(run: Run, render_key: str, composition: Composition, curve: AffectCurve
     key = digest([render_key, run.read_key, array_digest(curve.values), curve.rate_hz, gain])
     if run.manifest.has_stage("figure", key, [path]):
         return
-    spread = None
-    if run.manifest.data["made_from"]["curve.csv"]["source"] == "eye":
-        spread = run.pipeline.read_spread(run.reading)
     borders = [row["start_seconds"] for row in composition.windows[1:]]
-    keyframes = run.reading.keyframes
     with run.stage("figure", [path]):
+        shown = _picture(run, curve)
         draw_figure(
-            path, run.folder / "music.wav", curve, keyframes, title=anchor.sentence,
-            spread=None if spread is None else spread * gain,
-            duration_seconds=float(run.film.duration_seconds), border_seconds=borders,
+            path, shown.spectrogram, curve, shown.keyframes, title=anchor.sentence, spread=shown.spread,
+            duration_seconds=shown.duration_seconds, border_seconds=borders,
         )  # fmt: skip
     run.manifest.finish_stage("figure", key, [path])
 
@@ -110,7 +107,7 @@ def deliver(run: Run, render_key: str, curve: AffectCurve) -> None:
     run.manifest.finish_stage("deliver", key, files)
 
 
-def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
+def finish(run: Run, composition: Composition, curve: AffectCurve, anchor: MusicalAnchor) -> None:
     """The manifest in full, and the report made from it."""
     data, scored = run.manifest.data, run.shop.scored
     warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor), *_collapses(composition)]
@@ -128,8 +125,17 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         data.pop("levels", None)
     data.pop("forced", None)
     run.manifest.close_version()
-    write_page(run.folder, data)
+    write_page(run.folder, data, _picture(run, curve))
     run.manifest.save()
+
+
+def _picture(run: Run, curve: AffectCurve) -> Picture:
+    """What there is to be seen of the score; an eye that reads the curve may say how unsure it is."""
+    spread = None
+    if run.manifest.data["made_from"]["curve.csv"]["source"] == "eye":
+        spread = run.pipeline.read_spread(run.reading)
+    spread = None if spread is None else spread * abs(run.options.curve_gain)
+    return Picture(float(run.film.duration_seconds), curve, run.reading.keyframes, run.spectrogram, spread)
 
 
 def _collapses(composition: Composition) -> list[str]:

@@ -25,7 +25,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
     **dict.fromkeys(("media", "data", "files", "spans", "directions"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
-    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
+    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "report_page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
     **dict.fromkeys(("markers", "turns"), 3),
