@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def visit(
     )
     try:
         opened = visitor.new_page()
-        opened.set_default_timeout(10_000)
+        opened.set_default_timeout(30_000)
         opened.on("request", lambda request: asked.append(request.url))
         opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: wrong.append(str(error)))
@@ -58,6 +59,15 @@ def visit(
             assert width <= size[0], f"the page is {width} pixels wide on a screen of {size[0]}"
     finally:
         visitor.close()
+
+
+def wait_until(page: Page, condition: str, seconds: float = 30.0) -> None:
+    """Wait until an expression holds on a page; unlike `Page.wait_for_function` it evaluates nothing inside the page,
+    which a policy against that would refuse."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, f"after {seconds:g} s this does not hold yet: {condition}"
+        page.wait_for_timeout(50)
 
 
 def tab_to(page: Page, target: Locator, most: int = 40) -> None:
