@@ -188,6 +188,7 @@ def test_wheel_carries_configs_and_weights_and_no_tests(unpacked: Path) -> None:
         wanted = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
         carried = {path.relative_to(unpacked / "narrascore" / inside) for path in _files(unpacked, inside)}
         assert carried == wanted
+    assert {"page.html", "page.css", "page.js"} <= {path.name for path in _files(unpacked, "report_page")}
     tops = {path.name for path in unpacked.iterdir()}
     assert tops == {"narrascore", f"narrascore-{narrascore.__version__}.dist-info"}
 
