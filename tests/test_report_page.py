@@ -135,10 +135,13 @@ def test_windows_edits_and_redraws_are_rows_and_places_on_the_axis(tmp_path: Pat
 def test_records_of_stages_unknown_here_become_tables_and_lanes_by_themselves(tmp_path: Path) -> None:
     data = data_of() | {
         "cues": [{"start_seconds": 0.0, "stop_seconds": 4.5, "reason": "dialogue ends"}],
+        "sentences": [{"start_seconds": 0.0, "sentence": "calm"}, {"start_seconds": 2.0, "sentence": "wild"}],
+        "parts_heard": [{"start_seconds": 0.0, "stop_seconds": 6.0}],
         "takes": {"first": {"seed": 1, "distance": 0.5}, "second": {"seed": 2, "distance": 0.25}},
         "scene_count": 7,
     }
-    assert [lane.title for lane in lanes(data)] == ["Windows", "Cues"]
+    assert [lane.title for lane in lanes(data)] == ["Windows", "Cues", "Sentences"]  # not what is the whole film
+    assert [(span.stop_seconds, span.label) for span in lanes(data)[-1].spans] == [(2.0, "calm"), (6.0, "wild")]
     assert record_table(record_lists(data)["Takes"], 6.0)[1] == [["first", "1", "0.5"], ["second", "2", "0.25"]]
     page = page_of(tmp_path, data)
     assert page.count("dialogue ends") == 3  # table, axis, and what the script tells

@@ -174,9 +174,7 @@ def _sections(folder: Path, data: Mapping[str, Any], duration_seconds: float) ->
         headings, rows = record_table(records, duration_seconds)
         yield _section(title, _table(headings, rows), is_open=len(rows) <= MOST_OPEN_ROWS)
     seconds = data["stage_seconds"]
-    settings = {name: value for name, value in data["settings"].items() if name not in ("at", "output")}
-    if settings.get("curve_path"):
-        settings["curve_path"] = PurePath(settings["curve_path"]).name  # the page may be handed on
+    settings = {name: _leaf(value) for name, value in data["settings"].items() if name not in ("at", "output")}
     cards = {
         "Mix": data.get("levels", {}),
         "Seconds per stage": {**seconds, "together": round(sum(seconds.values()), 3)},
@@ -193,6 +191,11 @@ def _sections(folder: Path, data: Mapping[str, Any], duration_seconds: float) ->
         yield _values(title, values, is_open=False)
     links = "".join(f'<li><a href="{_link(name)}"><bdi>{html.escape(name)}</bdi></a></li>' for name in _files(folder))
     yield _section("Files", f'<ul class="files">{links}</ul>', is_open=True)
+
+
+def _leaf(value: Any) -> Any:
+    """The last part of a path, which is all that the page tells of it: it may be handed on."""
+    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
 
 
 def _values(title: str, values: Mapping[str, Any], *, is_open: bool) -> str:

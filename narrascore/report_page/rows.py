@@ -1,7 +1,7 @@
 """What the report page tells in tables, and what of it has a place in the film.
 
 Nothing here knows a stage: every list of records in a manifest becomes a table of its own, and those whose records have
-`start_seconds` and `stop_seconds` become a lane on the time axis too.
+`start_seconds` become a lane on the time axis too. Without `stop_seconds` a record holds until the next one begins.
 """
 
 from __future__ import annotations
@@ -79,12 +79,16 @@ def other_values(data: Record) -> dict[str, Any]:
 
 
 def lanes(data: Record) -> list[Lane]:
-    """The lists of records whose records are stretches of the film."""
-    return [
-        Lane(title, [_span(record) for record in records])
-        for title, records in record_lists(data).items()
-        if all({"start_seconds", "stop_seconds"} <= record.keys() for record in records)
-    ]
+    """The lists of records whose records are stretches of the film, but for a single one that is the whole film."""
+    duration = data["film"]["duration_seconds"]
+    found = []
+    for title, records in record_lists(data).items():
+        if all("start_seconds" in record for record in records):
+            starts = [*(record["start_seconds"] for record in records[1:]), duration]
+            spans = [_span({"stop_seconds": stop, **record}) for record, stop in zip(records, starts, strict=True)]
+            if len(spans) > 1 or spans[0].start_seconds > 0 or spans[0].stop_seconds < duration:
+                found.append(Lane(title, spans))
+    return found
 
 
 def record_table(records: Sequence[Record], duration_seconds: float) -> tuple[list[str], list[list[str]]]:
