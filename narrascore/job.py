@@ -147,7 +147,7 @@ def _do(run: Run) -> Composing[JobResult]:
     told = run.manifest.data["state"] == "finished" and (run.folder / PROVENANCE_FILE).is_file()
     finished_before = told and not shop.ran
     if not finished_before:
-        finish(run, composition, anchor)
+        finish(run, composition, curve, followed, anchor)
     warnings = list(dict.fromkeys([*run.manifest.data["warnings"], *run.film.warnings]))
     return JobResult(run.folder, shop.scored, finished_before, shop.ran, warnings, shop.version)
 

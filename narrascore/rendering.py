@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from narrascore.errors import UsageError
 from narrascore.media.audio import measure_loudness, read_wav, write_wav
 from narrascore.media.film import Film
+from narrascore.media.loudness import rounded
 from narrascore.media.mix import Mix, mix_film
 from narrascore.media.mix_settings import MixSettings
 from narrascore.media.mux import mux_film
@@ -82,12 +82,16 @@ def write_music(path: Path, blocks: Iterable[Block], codec: Codec, duration_seco
 
 
 def measure_music(path: Path, codec: Codec) -> dict[str, object]:
-    """Integrated loudness and true peak of written music; None where it is silent."""
+    """Loudness of written music: integrated, its range, its true peak, and over time; None where it is silent."""
     layout = "stereo" if codec.channels == 2 else "mono"
     blocks = read_wav(path, sample_rate_hz=codec.sample_rate_hz, layout=layout)
     loudness = measure_loudness(blocks, codec.sample_rate_hz, layout)
-    values = {"loudness_lufs": loudness.lufs, "true_peak_dbtp": loudness.true_peak_dbtp}
-    return {name: round(value, 2) if math.isfinite(value) else None for name, value in values.items()}
+    return {
+        "loudness_lufs": rounded(loudness.lufs),
+        "loudness_range_lu": round(loudness.range_lu, 1),
+        "true_peak_dbtp": rounded(loudness.true_peak_dbtp),
+        "momentary_lufs": loudness.over_time(),
+    }
 
 
 def write_midi(path: Path, codec: Codec, codes: Tensor) -> Path:

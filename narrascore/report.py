@@ -1,7 +1,9 @@
-"""The figure of a score: what sounds, what was felt and what was seen, on one time axis."""
+"""Pictures of a score: its figure, with what sounds, what was felt and what was seen on one time axis, and what the
+report page shows of sound and film."""
 
 from __future__ import annotations
 
+import io
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
@@ -9,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -27,14 +31,18 @@ MAX_COLUMNS = 1600
 DYNAMIC_RANGE_DB = 70.0
 STRIP_SHARE, WIDEST_ASPECT = 0.92, 3 / 2
 """How much of the strip's height the pictures take, and beyond which width over height their sides are cut."""
+COLOURS = "magma"
 
-
-VALENCE, AROUSAL = "#1f6fb4", "#c8481d"
+VALENCE, AROUSAL = "#0072b2", "#d55e00"
+"""Blue and vermilion of Okabe and Ito, told apart by every kind of colour vision; in grey the dashes tell."""
+DASHES = (0, (5, 2))
+"""Of valence."""
+JPEG = {"quality": 85, "subsampling": 0}
 
 
 def draw_figure(
     path: Path,
-    music: Path,
+    music: Path | NDArray[np.float32],
     curve: AffectCurve,
     keyframes: list[tuple[float, NDArray[np.uint8]]],
     *,
@@ -47,7 +55,7 @@ def draw_figure(
 
     Args:
         path: the picture.
-        music: a WAV.
+        music: a WAV, or what `read_spectrogram` made of it.
         curve: in film time.
         keyframes: (film time, `[h, w, 3]` RGB) in time order.
         duration_seconds: of the film.
@@ -63,8 +71,8 @@ def draw_figure(
     _draw_curve(felt, curve, duration_seconds)
     if spread is not None:
         _draw_band(felt, curve, spread)
-    sound = read_wav(music, sample_rate_hz=SPECTRUM_RATE_HZ, layout="stereo")
-    image = draw_spectrogram(heard, mel_spectrogram(sound, duration_seconds), duration_seconds, "magma")
+    bands = read_spectrogram(music, duration_seconds) if isinstance(music, Path) else music
+    image = draw_spectrogram(heard, bands, duration_seconds, COLOURS)
     heard.set_xlabel("film time (min:s)")
     mark_film_time(heard, duration_seconds)
     figure.colorbar(image, ax=heard, label="level (dB below the loudest)", pad=0.01, aspect=30)
@@ -130,7 +138,7 @@ def draw_spectrogram(axes: Any, bands: NDArray[np.float32], duration_seconds: fl
         vmin=-DYNAMIC_RANGE_DB, vmax=0, interpolation="nearest",
     )  # fmt: skip
     marks_hz = [100, 250, 500, 1000, 2000, 4000, 8000]
-    axes.set_yticks([MEL_BANDS * _mel_share(hz) for hz in marks_hz], [f"{hz:g}" for hz in marks_hz])
+    axes.set_yticks([MEL_BANDS * mel_share(hz) for hz in marks_hz], [f"{hz:g}" for hz in marks_hz])
     axes.set_ylabel("music: frequency (Hz, mel)")
     return image
 
@@ -140,7 +148,42 @@ def mark_film_time(axes: Any, duration_seconds: float) -> None:
     axes.set_xlim(0, duration_seconds)
     steps = [1, 2, 5, 10] if duration_seconds < 14 else [1, 1.5, 3, 6, 10]
     axes.xaxis.set_major_locator(MaxNLocator(nbins=14, steps=steps))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, duration_seconds)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, duration_seconds)))
+
+
+def read_spectrogram(music: Path, duration_seconds: float) -> NDArray[np.float32]:
+    """The mel spectrogram of a WAV; see `mel_spectrogram`."""
+    return mel_spectrogram(read_wav(music, sample_rate_hz=SPECTRUM_RATE_HZ, layout="stereo"), duration_seconds)
+
+
+def picture_spectrogram(bands: NDArray[np.float32]) -> bytes:
+    """A mel spectrogram `[MEL_BANDS, columns]` as a JPEG without axes, low frequencies at the bottom."""
+    shares = (bands[::-1] + DYNAMIC_RANGE_DB) / DYNAMIC_RANGE_DB
+    return encode_jpeg(np.repeat(colormaps[COLOURS](shares, bytes=True)[..., :3], 2, axis=0))
+
+
+def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """A picture `[h, w, 3]` RGB as JPEG; equal pictures are equal bytes."""
+    out = io.BytesIO()
+    imsave(out, np.ascontiguousarray(image), format="jpeg", pil_kwargs=dict(JPEG))
+    return out.getvalue()
+
+
+def choose_keyframes(
+    keyframes: list[tuple[float, NDArray[np.uint8]]], duration_seconds: float, cells: int
+) -> list[tuple[int, float, NDArray[np.uint8]]]:
+    """One picture for each of so many even stretches of a film, if it has any: the one nearest to its middle.
+
+    Returns:
+        (cell, film time, `[h, w, 3]`) in time order.
+    """
+    cell_seconds, chosen = duration_seconds / cells, []
+    for cell in range(cells):
+        middle = (cell + 0.5) * cell_seconds
+        inside = [frame for frame in keyframes if cell == min(int(frame[0] / cell_seconds), cells - 1)]
+        if inside:
+            chosen.append((cell, *min(inside, key=lambda frame: abs(frame[0] - middle))))
+    return chosen
 
 
 def mel_spectrogram(sound: Iterable[NDArray[np.float32]], duration_seconds: float) -> NDArray[np.float32]:
@@ -195,6 +238,21 @@ def mel_filters() -> NDArray[np.float32]:
     return result
 
 
+def mel_share(hz: float) -> float:
+    """Where a frequency lies between the lowest and the highest, in [0, 1]."""
+    return float((_mel(hz) - _mel(LOWEST_HZ)) / (_mel(HIGHEST_HZ) - _mel(LOWEST_HZ)))
+
+
+def clock(seconds: float, duration_seconds: float, digits: int | None = None) -> str:
+    """Film time as is usual for a film of that length: `1:02:03`, `2:03`, `0:03.4`; with so many digits, if given."""
+    digits = (1 if duration_seconds < 14 else 0) if digits is None else digits
+    minutes, rest = divmod(round(max(seconds, 0.0), digits), 60)
+    text = f"{rest:0{3 + digits if digits else 2}.{digits}f}"
+    return (
+        f"{int(minutes // 60)}:{int(minutes % 60):02d}:{text}" if duration_seconds >= 3600 else f"{int(minutes)}:{text}"
+    )
+
+
 def _draw_keyframes(axes: Any, keyframes: list[tuple[float, NDArray[np.uint8]]], duration_seconds: float) -> None:
     """One picture for each stretch of time as wide as a picture; a tick below it marks its moment."""
     axes.set_yticks([])
@@ -203,12 +261,8 @@ def _draw_keyframes(axes: Any, keyframes: list[tuple[float, NDArray[np.uint8]]],
     box = axes.get_window_extent()
     cells = max(1, int(box.width / (STRIP_SHARE * box.height * WIDEST_ASPECT)))
     cell_seconds = duration_seconds / cells
-    for cell in range(cells):
+    for cell, seconds, image in choose_keyframes(keyframes, duration_seconds, cells):
         middle = (cell + 0.5) * cell_seconds
-        inside = [frame for frame in keyframes if cell == min(int(frame[0] / cell_seconds), cells - 1)]
-        if not inside:
-            continue
-        seconds, image = min(inside, key=lambda frame: abs(frame[0] - middle))
         height, width = image.shape[:2]
         spare = max(0, width - round(height * WIDEST_ASPECT)) // 2
         image = image[:, spare : width - spare]
@@ -233,7 +287,7 @@ def _draw_curve(axes: Any, curve: AffectCurve, duration_seconds: float) -> None:
     values = curve.at(seconds)
     axes.axhline(0, color="lightgrey", linewidth=1)
     axes.plot(seconds, values[:, 1], color=AROUSAL, linewidth=1.8, label="arousal")
-    axes.plot(seconds, values[:, 0], color=VALENCE, linewidth=1.8, label="valence")
+    axes.plot(seconds, values[:, 0], color=VALENCE, linewidth=1.8, linestyle=DASHES, label="valence")
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
     axes.set_ylabel("affect curve")
@@ -254,15 +308,3 @@ def _mel(hz: Any) -> Any:
 
 def _hz(mel: Any) -> Any:
     return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
-
-
-def _mel_share(hz: float) -> float:
-    """Where a frequency lies between the lowest and the highest, in [0, 1]."""
-    return float((_mel(hz) - _mel(LOWEST_HZ)) / (_mel(HIGHEST_HZ) - _mel(LOWEST_HZ)))
-
-
-def _clock(seconds: float, duration_seconds: float) -> str:
-    minutes, rest = divmod(max(seconds, 0.0), 60)
-    if duration_seconds >= 3600:
-        return f"{int(minutes // 60)}:{int(minutes % 60):02d}:{rest:02.0f}"
-    return f"{int(minutes)}:{rest:02.0f}" if duration_seconds >= 14 else f"{int(minutes)}:{rest:04.1f}"

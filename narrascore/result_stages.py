@@ -10,7 +10,6 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
 from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
-from narrascore.page import write_page
 from narrascore.pipeline import anchor_warnings
 from narrascore.provenance import write_provenance
 from narrascore.reading_stage import FOLLOWED, PICTURE, spread_of
@@ -23,6 +22,8 @@ from narrascore.rendering import (
     write_stems,
 )
 from narrascore.report import draw_figure
+from narrascore.report_page.axis import Picture
+from narrascore.report_page.page import write_page
 from narrascore.run import Run
 from narrascore.stems import write_sound_stems
 
@@ -79,12 +80,11 @@ def draw(
     if run.manifest.has_stage("figure", key, [path]):
         return
     borders = [row["start_seconds"] for row in composition.windows[1:]]
-    keyframes = run.reading.keyframes
     with run.stage("figure", [path]):
+        shown = _picture(run, curve, followed)
         draw_figure(
-            path, run.folder / "music.wav", followed, keyframes, title=anchor.sentence,
-            spread=spread_of(run, curve, followed),
-            duration_seconds=float(run.film.duration_seconds), border_seconds=borders,
+            path, shown.spectrogram, followed, shown.keyframes, title=anchor.sentence, spread=shown.spread,
+            duration_seconds=shown.duration_seconds, border_seconds=borders,
         )  # fmt: skip
     (run.folder / PICTURE).unlink(missing_ok=True)
     run.manifest.finish_stage("figure", key, [path])
@@ -159,7 +159,9 @@ def lay_out(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> None:
     run.manifest.finish_stage("project", key, [path])
 
 
-def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
+def finish(
+    run: Run, composition: Composition, curve: AffectCurve, followed: AffectCurve, anchor: MusicalAnchor
+) -> None:
     """The manifest in full, and what is made from it: the provenance and the report."""
     data, scored = run.manifest.data, run.shop.scored
     warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor), *_collapses(composition)]
@@ -181,8 +183,16 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
     data.pop("forced", None)
     run.manifest.close_version()
     write_provenance(run.folder, data)
-    write_page(run.folder, data)
+    write_page(run.folder, data, _picture(run, curve, followed))
     run.manifest.save()
+
+
+def _picture(run: Run, curve: AffectCurve, followed: AffectCurve) -> Picture:
+    """What there is to be seen of the score; an eye that reads the curve may say how unsure it is."""
+    return Picture(
+        float(run.film.duration_seconds), followed, run.reading.keyframes, run.spectrogram,
+        spread_of(run, curve, followed),
+    )  # fmt: skip
 
 
 def _describe_curve(run: Run) -> dict[str, Any]:

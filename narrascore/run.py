@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
@@ -21,6 +24,7 @@ from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
 from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.report import read_spectrogram
 from narrascore.stems import Separator, load_separator
 from narrascore.units import environment
 from narrascore.workshop import Workshop
@@ -184,6 +188,11 @@ class Run:
             return None
         options, device = self.options, str(self.environment["device"])
         return load_separator(options.separation, offline=options.offline, device=device)
+
+    @cached_property
+    def spectrogram(self) -> NDArray[np.float32]:
+        """Of the finished music, for the figure and the report page."""
+        return read_spectrogram(self.folder / "music.wav", float(self.film.duration_seconds))
 
     @property
     def mix_key(self) -> str:

@@ -27,7 +27,7 @@ LEVELS: dict[str, int] = {
     ),
     **dict.fromkeys(("media", "data", "files", "spans", "directions"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
-    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
+    **dict.fromkeys(("units", "manifest", "workshop", "rendering", "report_page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
     **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "turns"), 3),
@@ -197,6 +197,7 @@ def test_wheel_carries_configs_and_weights_and_no_tests(unpacked: Path) -> None:
         wanted = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
         carried = {path.relative_to(unpacked / "narrascore" / inside) for path in _files(unpacked, inside)}
         assert carried == wanted
+    assert {"page.html", "page.css", "page.js"} <= {path.name for path in _files(unpacked, "report_page")}
     tops = {path.name for path in unpacked.iterdir()}
     assert tops == {"narrascore", f"narrascore-{narrascore.__version__}.dist-info"}
 

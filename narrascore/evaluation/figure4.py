@@ -16,10 +16,17 @@ from narrascore.evaluation.measured import SystemRow
 from narrascore.evaluation.pieces import Piece
 from narrascore.media.output import replacing
 from narrascore.media.song import read_song
-from narrascore.report import MEL_BANDS, SPECTRUM_RATE_HZ, draw_spectrogram, mark_film_time, mel_spectrogram
+from narrascore.report import (
+    AROUSAL,
+    DASHES,
+    MEL_BANDS,
+    SPECTRUM_RATE_HZ,
+    VALENCE,
+    draw_spectrogram,
+    mark_film_time,
+    mel_spectrogram,
+)
 
-AROUSAL, VALENCE = "#d55e00", "#0072b2"
-"""Vermilion and blue of Okabe and Ito, told apart by every kind of colour vision; in grey the dashes tell."""
 PANEL_INCHES = (6.2, 2.9)
 COLUMNS = 2
 
@@ -107,7 +114,7 @@ def _draw_panel(axes: Any, name: str, piece: Piece) -> tuple[Any, list[Any]]:
     values = piece.curve.at(seconds)
     halo = [Stroke(linewidth=4, foreground="white"), Normal()]
     curves = over.plot(seconds, values[:, 1], color=AROUSAL, linewidth=2, label="arousal", path_effects=halo)
-    curves += over.plot(seconds, values[:, 0], color=VALENCE, linewidth=2, linestyle=(0, (5, 2)), label="valence",
+    curves += over.plot(seconds, values[:, 0], color=VALENCE, linewidth=2, linestyle=DASHES, label="valence",
                         path_effects=halo)  # fmt: skip
     over.set_ylim(-1.05, 1.05)
     over.set_yticks([-1, 0, 1])

@@ -1,4 +1,4 @@
-"""Loudness and true peak as broadcasters measure them (ITU-R BS.1770-4), over blocks of any length."""
+"""Loudness, its range and true peak as broadcasters measure them (ITU-R BS.1770-4), over blocks of any length."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.filter import Graph
+from numpy.typing import NDArray
 
 from narrascore.media.samples import Block, channels_of, to_frame
 
@@ -20,12 +21,45 @@ FLOOR_LUFS = -70.0
 """The measure's absolute gate, which FFmpeg reports where nothing passed it."""
 
 
-@dataclass(frozen=True)
+MOMENTARY_HZ = 10
+"""How often FFmpeg reports."""
+
+MOMENTARY_STEPS = 4
+"""How many reports the momentary loudness looks back on."""
+
+MOST_POINTS = 240
+"""Of a line that shows loudness over a whole film."""
+
+
+@dataclass(frozen=True, eq=False)
 class Loudness:
-    """Integrated loudness and true peak; -inf each for silence."""
+    """How loud sound is; -inf for silence.
+
+    Attributes:
+        lufs: integrated.
+        true_peak_dbtp: the highest peak, between samples too.
+        range_lu: from its soft to its loud passages (EBU Tech 3342); 0 where it is too short to have both.
+        momentary_lufs: `[n]`, at every tenth of a second, of the 400 ms before it; up to there, of the first 400 ms.
+    """
 
     lufs: float
     true_peak_dbtp: float
+    range_lu: float
+    momentary_lufs: NDArray[np.float64]
+
+    def turned(self, by_db: float) -> Loudness:
+        """The same sound after a gain."""
+        return Loudness(self.lufs + by_db, self.true_peak_dbtp + by_db, self.range_lu, self.momentary_lufs + by_db)
+
+    def over_time(self, most: int = MOST_POINTS) -> list[float | None]:
+        """Loudness of at most so many even stretches, first to last; None for silence."""
+        stretches = np.array_split(10 ** (self.momentary_lufs / 10), min(most, len(self.momentary_lufs)) or 1)
+        return [rounded(10 * math.log10(power.mean()), 1) if power.any() else None for power in stretches]
+
+
+def rounded(decibels: float, digits: int = 2) -> float | None:
+    """For a manifest: JSON has no infinity, so silence is None."""
+    return round(decibels, digits) if math.isfinite(decibels) else None
 
 
 def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str) -> Loudness:
@@ -58,6 +92,7 @@ class _Meter:
         self.samples = 0
         self._rate, self._layout = sample_rate_hz, layout
         self._found: dict[str, str] = {}
+        self._momentary: list[float] = []
         self._graph = Graph()
         self._source = self._graph.add_abuffer(
             sample_rate=sample_rate_hz, format="flt", layout=layout, time_base=Fraction(1, sample_rate_hz)
@@ -75,22 +110,31 @@ class _Meter:
 
     def read(self) -> Loudness:
         if self.samples == 0:
-            return Loudness(-math.inf, -math.inf)
+            return Loudness(-math.inf, -math.inf, 0.0, np.zeros(0))
         # The filter reports every 100 ms: silence fills the last stretch, or its peaks would be missed.
-        step = math.ceil(self._rate / 10)
+        step = math.ceil(self._rate / MOMENTARY_HZ)
+        reports = math.ceil(self.samples / step)
         self.push(np.zeros((channels_of(self._layout), 2 * step - self.samples % step), np.float32))
         self._source.push(None)
         self._pull()
         lufs = float(self._found.get("lavfi.r128.I", FLOOR_LUFS))
         peak = float(self._found.get("lavfi.r128.true_peak", 0.0))
+        momentary = np.array(self._momentary[:reports])
+        momentary[momentary <= FLOOR_LUFS] = -np.inf
+        momentary[: MOMENTARY_STEPS - 1] = momentary[MOMENTARY_STEPS - 1]  # there is none before 400 ms have passed
         return Loudness(
             lufs=lufs if lufs > FLOOR_LUFS else -math.inf,
             true_peak_dbtp=20 * math.log10(peak) if peak > 0 else -math.inf,
+            range_lu=float(self._found.get("lavfi.r128.LRA", 0.0)),
+            momentary_lufs=momentary,
         )
 
     def _pull(self) -> None:
         while True:
             try:
-                self._found = self._sink.pull().metadata or self._found
+                told = self._sink.pull().metadata
             except (av.BlockingIOError, av.EOFError):
                 return
+            if told:
+                self._found = told
+                self._momentary.append(float(told["lavfi.r128.M"]))

@@ -19,13 +19,13 @@ from narrascore.media.audio import read_audio, read_wav, sound_track
 from narrascore.media.duck import SideChain, Track, duck, gains_between
 from narrascore.media.film import Film
 from narrascore.media.limiter import MARGIN_DB, limited
-from narrascore.media.loudness import Loudness, measure_loudness
+from narrascore.media.loudness import Loudness, measure_loudness, rounded
 from narrascore.media.mix_settings import MixSettings
 from narrascore.media.samples import BLOCK_SAMPLES, SAMPLE_RATE_HZ, Block, channels_of, exactly, usual_layout
 from narrascore.windows import samples_of
 
 Mode = Literal["duck", "mix", "replace"]
-Levels = dict[str, float | str | None]
+Levels = dict[str, float | str | list[float | None] | None]
 
 QUIETEST_MUSIC_LUFS = -30.0
 """Under near-silent sound the music does not sink with it; under soft speech it then ducks deeper by as much."""
@@ -196,13 +196,15 @@ def mix_film(
     levels: Levels = {
         "mode": mode,
         "layout": layout,
-        "film_lufs": _rounded(own) if mode != "replace" else None,
-        "music_lufs": _rounded(music),
+        "film_lufs": rounded(own) if mode != "replace" else None,
+        "music_lufs": rounded(music),
         "film_gain_db": round(mix.film_db, 2) if mode != "replace" else None,
         "music_gain_db": round(mix.music_db, 2),
         "target_lufs": target,
-        "mix_lufs": _rounded(loudness.lufs),
-        "mix_true_peak_dbtp": _rounded(loudness.true_peak_dbtp),
+        "mix_lufs": rounded(loudness.lufs),
+        "mix_range_lu": round(loudness.range_lu, 1),
+        "mix_true_peak_dbtp": rounded(loudness.true_peak_dbtp),
+        "mix_momentary_lufs": loudness.over_time(),
         "limited_db": round(limited_db, 2),
     }
     if ducked is not None:
@@ -239,14 +241,10 @@ def _brought_to(mix: Mix, target_lufs: float | None) -> tuple[Mix, Loudness, flo
 
 def _turned(mix: Mix, by_db: float, before: Loudness) -> tuple[Mix, Loudness, float]:
     turned = replace(mix, film_db=mix.film_db + by_db, music_db=mix.music_db + by_db)
-    return turned, Loudness(before.lufs + by_db, before.true_peak_dbtp + by_db), 0.0
+    return turned, before.turned(by_db), 0.0
 
 
 def _told(target_lufs: float, mix: Mix, loudness: Loudness, limited_db: float) -> tuple[Mix, Loudness, float]:
     if abs(loudness.lufs - target_lufs) > 0.5:
         mix.film.warn(f"the mix reaches {loudness.lufs:.1f} LUFS, not {target_lufs:g}: too quiet or too spiky")
     return mix, loudness, limited_db
-
-
-def _rounded(decibels: float) -> float | None:
-    return round(decibels, 2) if math.isfinite(decibels) else None

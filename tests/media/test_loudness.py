@@ -58,6 +58,24 @@ def test_the_meter_is_the_standards(channels: int, layout: str) -> None:
     assert measure_loudness([sound], RATE_HZ, layout).lufs == pytest.approx(textbook_lufs(sound), abs=0.1)
 
 
+def test_loudness_over_time_is_flat_from_the_first_tenth_and_silent_in_silence() -> None:
+    tone = np.tile(0.1 * np.sin(2 * np.pi * 997 * np.arange(4 * RATE_HZ) / RATE_HZ), (2, 1)).astype(np.float32)
+    found = measure_loudness([tone], RATE_HZ, "stereo")
+    assert found.momentary_lufs == pytest.approx(np.full(40, found.lufs), abs=0.1)
+    assert found.over_time(4) == pytest.approx([found.lufs] * 4, abs=0.1)
+    assert found.turned(-6).over_time(1) == pytest.approx([found.lufs - 6], abs=0.1)
+    half = measure_loudness([tone, np.zeros_like(tone)], RATE_HZ, "stereo").over_time(8)
+    assert half[5:] == [None] * 3 and None not in half[:4]  # 400 ms look back from the fifth half second
+
+
+def test_the_range_is_the_step_between_soft_and_loud() -> None:
+    time = np.arange(40 * RATE_HZ) / RATE_HZ
+    steps = np.where(time < 20, 0.02, 0.2) * np.sin(2 * np.pi * 997 * time)  # case 1 of EBU Tech 3342, in amplitude
+    assert measure_loudness([np.tile(steps, (2, 1)).astype(np.float32)], RATE_HZ, "stereo").range_lu == pytest.approx(
+        20 * np.log10(10), abs=1
+    )
+
+
 def test_the_scored_sound_has_its_loudness_by_the_textbook(tmp_path: Path) -> None:
     track = Track(sounds(6), codec="flac", layout="5.1")
     film = Film.open(make_film(tmp_path / "film.mkv", 5, 5, audio=track))
