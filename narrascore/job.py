@@ -22,7 +22,7 @@ from narrascore.rendering import AUDIO_MODES, AudioMode, default_audio
 from narrascore.result_stages import deliver, draw, finish, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
-from narrascore.settling import settle_anchor, settle_curve
+from narrascore.settling import settle_anchor, settle_cues, settle_curve
 from narrascore.synthesis.composing import Composing, drive
 from narrascore.turns import Turns, answer, in_turns, take_turns
 from narrascore.units import differences
@@ -105,6 +105,8 @@ def _score(
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
     if options.part is not None and options.redo:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
+    if options.cues_path is not None and options.spot is not None:
+        raise UsageError("--cues says where there is music and --spot proposes it: ask for one of them")
     with _told_as_our_errors(film_path):
         # A curve of the user's own can stand in for the picture.
         film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
@@ -131,6 +133,7 @@ def _do(run: Run) -> Composing[JobResult]:
     run.manifest.data.update(threads=torch.get_num_threads(), rows=run.rows)
     curve = settle_curve(run)
     anchor = settle_anchor(run, curve)
+    run.cues = settle_cues(run, curve)
     if options.part is not None:
         folder = yield from score_part(run, options.part, curve, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)

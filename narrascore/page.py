@@ -61,7 +61,7 @@ def _players(folder: Path, film: str | None) -> list[str]:
     if film:
         parts.append(f'<h2>The scored film</h2><video controls preload="metadata" src="{_link(film)}"></video>')
     parts.append(f'<h2>The music alone</h2><audio controls preload="metadata" src="{_link("music.wav")}"></audio>')
-    names = [name for name in ("music.wav", "music.mid", "curve.csv", "anchor.json", "manifest.json")]
+    names = [name for name in ("music.wav", "music.mid", "curve.csv", "anchor.json", "cues.csv", "manifest.json")]
     stems = sorted(
         path.relative_to(folder).as_posix() for kind in ("deliver", "stems") for path in folder.glob(f"{kind}/*")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from narrascore.affect import AffectCurve
+from narrascore.cues import Seconds
 from narrascore.media.audio import read_wav
 from narrascore.media.output import replacing
 
@@ -41,6 +42,7 @@ def draw_figure(
     duration_seconds: float,
     title: str,
     border_seconds: list[float],
+    gap_seconds: Sequence[tuple[Seconds, Seconds]] = (),
     spread: NDArray[np.float32] | None = None,
 ) -> None:
     """Draw keyframes, curve and mel spectrogram above one another as a PNG.
@@ -53,6 +55,7 @@ def draw_figure(
         duration_seconds: of the film.
         title: the anchor's sentence.
         border_seconds: where the windows' new parts begin.
+        gap_seconds: (start, stop) of where there is no music: shaded.
         spread: how unsure the curve is, as a standard deviation `[F, 2]` of each second: drawn as a band.
     """
     figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
@@ -74,7 +77,11 @@ def draw_figure(
                 border, color="grey" if axes is felt else "white", linestyle=":", linewidth=1, alpha=0.7,
                 label="window border" if axes is felt and index == 0 else None,
             )  # fmt: skip
-    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+    for index, (start, stop) in enumerate(gap_seconds):
+        for axes in (felt, heard):
+            label = "no music" if axes is felt and index == 0 else None
+            axes.axvspan(float(start), float(stop), color="grey", alpha=0.3, linewidth=0, label=label)
+    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderaxespad=0.1)
     with replacing(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a sentence in a script that the font lacks shows boxes
         layout = figure.get_layout_engine()

@@ -8,6 +8,7 @@ from typing import Any
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
+from narrascore.cues import gaps_between, whole_film
 from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.page import write_page
@@ -27,14 +28,15 @@ from narrascore.run import Run
 def render(run: Run, composition: Composition, anchor: MusicalAnchor) -> str:
     """Render `music.wav` and, from notes, `music.mid`; returns their key."""
     codec, duration = run.pipeline.codec_for(anchor), run.film.duration_seconds
-    key = digest([composition.key, str(duration), codec.describe()])
+    cues = [] if run.cues == whole_film(duration) else [[cue.describe() for cue in run.cues]]
+    key = digest([composition.key, str(duration), codec.describe(), *cues])
     music, midi = run.folder / "music.wav", run.folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
     if run.manifest.has_stage("render", key, files):
         return key
     run.shop.set_aside(run.shop.results())
     with run.stage("render", files):
-        blocks = run.pipeline.render(composition.codes, anchor, duration, composition.patches)
+        blocks = run.pipeline.render(composition.codes, anchor, duration, composition.patches, run.cues)
         write_music(music, run.counted(blocks, float(duration)), codec, duration)
         if run.pipeline.writes_notes:
             write_midi(midi, codec, composition.codes)
@@ -52,7 +54,8 @@ def split_into_stems(run: Run, render_key: str, composition: Composition, anchor
         return
     run.shop.set_aside([folder])
     with run.stage("stems", []):
-        files = write_stems(folder, run.pipeline.codec_for(anchor), composition.codes, run.film.duration_seconds)
+        codec, duration = run.pipeline.codec_for(anchor), run.film.duration_seconds
+        files = write_stems(folder, codec, composition.codes, duration, run.cues)
     run.manifest.data["stems"] = [path.name for path in files]
     run.manifest.finish_stage("stems", key, files)
 
@@ -73,6 +76,7 @@ def draw(run: Run, render_key: str, composition: Composition, curve: AffectCurve
             path, run.folder / "music.wav", curve, keyframes, title=anchor.sentence,
             spread=None if spread is None else spread * gain,
             duration_seconds=float(run.film.duration_seconds), border_seconds=borders,
+            gap_seconds=gaps_between(run.cues, run.film.duration_seconds),
         )  # fmt: skip
     run.manifest.finish_stage("figure", key, [path])
 
@@ -121,6 +125,7 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         settings={**run.options.describe(), "audio": run.audio},
         licences=dict(_licences({"parts": run.parts, "music": data["music"]})),
         anchor=anchor.sentence,
+        cues=[cue.describe() for cue in run.cues],
         warnings=list(dict.fromkeys(warnings)),
         results={"film": None if scored is None else run.manifest.name_of(scored)},
     )

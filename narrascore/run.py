@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from narrascore.cues import Cue
 from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
@@ -39,6 +40,8 @@ class ScoreOptions:
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
         clip_curve: bring its values into [-1, 1] instead of refusing them.
+        cues_path: a table of the cues: where there is music.
+        spot: `auto` proposes them; by default there is music everywhere.
         still_seconds: how long a single picture is shown.
         curve_gain, curve_offset: stretch that curve about zero, then shift valence and arousal, within [-1, 1].
         at: what is asked of single stretches of the film.
@@ -60,6 +63,8 @@ class ScoreOptions:
     prompt: str = ""
     curve_path: Path | None = None
     clip_curve: bool = False
+    cues_path: Path | None = None
+    spot: Literal["auto"] | None = None
     still_seconds: float = STILL_SECONDS
     curve_gain: float = 1.0
     curve_offset: tuple[float, float] = (0.0, 0.0)
@@ -97,6 +102,7 @@ class Run:
         options: what is asked for.
         progress: told about every stage.
         rows: windows in a batch.
+        cues: where there is music, once that is settled.
     """
 
     shop: Workshop
@@ -105,6 +111,7 @@ class Run:
     options: ScoreOptions
     progress: Progress | None = None
     rows: int = 1
+    cues: tuple[Cue, ...] = ()
 
     def __post_init__(self) -> None:
         codec = self.pipeline.musicgen.codec
@@ -166,7 +173,7 @@ class Run:
     @cached_property
     def mix(self) -> Mix:
         """The finished music under the film's sound, its levels chosen."""
-        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
+        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix, self.cues)
 
     def stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
         """Do a stage that writes these files."""

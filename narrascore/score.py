@@ -14,6 +14,7 @@ from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
+from narrascore.cues import Cue, to_csv, whole_film
 from narrascore.files import write_text
 from narrascore.media.film import Film
 from narrascore.media.mix_settings import MixSettings
@@ -39,7 +40,7 @@ class Score:
     To change a score, pass an edited curve or anchor through the pipeline's own stages again:
 
         curve = score.curve.adjust(gain=1.5)
-        score.codes = pipeline.compose(score.film.duration_seconds, curve, score.anchor, seed=1)
+        score.codes = pipeline.compose(score.film.duration_seconds, curve, score.anchor, cues=score.cues, seed=1)
 
     Attributes:
         pipeline: what composed it, and renders it.
@@ -49,6 +50,7 @@ class Score:
         anchor: what music was asked for.
         codes: `[K, T]`, the music as tokens.
         warnings: what the user should know about this film's score.
+        cues: where there is music; None is everywhere. Other cues have to be composed first.
     """
 
     pipeline: Pipeline
@@ -58,6 +60,7 @@ class Score:
     anchor: MusicalAnchor
     codes: Tensor
     warnings: list[str] = field(default_factory=list)
+    cues: tuple[Cue, ...] | None = None
 
     @property
     def sample_rate_hz(self) -> int:
@@ -70,7 +73,7 @@ class Score:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The music in blocks `[C, n]`, rendered anew at each call."""
-        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds)
+        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds, cues=self.cues)
 
     def write_music(self, path: str | Path) -> Path:
         """Write the music as a 24-bit WAV, exactly as long as the film."""
@@ -83,24 +86,25 @@ class Score:
     def write_stems(self, folder: str | Path) -> list[Path]:
         """Write one WAV per voice group; a `UsageError` likewise."""
         codec = self.pipeline.codec_for(self.anchor)
-        return write_stems(Path(folder), codec, self.codes, self.film.duration_seconds)
+        return write_stems(Path(folder), codec, self.codes, self.film.duration_seconds, self.cues)
 
     def write_film(self, path: str | Path, audio: AudioMode | None = None, settings: MixSettings | None = None) -> Path:
         """Write the film with its music; by default ducked under the film's own sound, where it has any."""
         path = Path(path)
         with TemporaryDirectory(dir=path.absolute().parent, prefix=".narrascore-") as folder:
             music = self.write_music(Path(folder) / "music.wav")
-            mix = plan_mix(self.film, music, audio or default_audio(self.film), settings)
+            mix = plan_mix(self.film, music, audio or default_audio(self.film), settings, self.cues)
             write_scored_film(mix, path)
         return path
 
     def save(self, folder: str | Path) -> Path:
-        """Write `music.wav`, `curve.csv`, `anchor.json` and, with notes, `music.mid` into a folder, made if need be."""
+        """Write `music.wav`, `curve.csv`, `anchor.json`, `cues.csv` and, with notes, `music.mid` into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.write_music(folder / "music.wav")
         write_text(folder / "curve.csv", self.curve.to_csv())
         write_text(folder / "anchor.json", self.anchor.to_json())
+        write_text(folder / "cues.csv", to_csv(self.cues or whole_film(self.film.duration_seconds)))
         if self.pipeline.writes_notes:
             self.write_midi(folder / "music.mid")
         return folder

@@ -23,11 +23,12 @@ PACKAGE = ROOT / "narrascore"
 # A room may import from its own level and from lower ones. Perception and synthesis share a level and a shut door.
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub"), 0),
-    **dict.fromkeys(("media", "data", "files", "spans", "directions"), 1),
+    **dict.fromkeys(("media", "data", "files", "spans", "directions", "cues"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
+    **dict.fromkeys(("spotting", "cue_editing", "cue_sound"), 3),
     **dict.fromkeys(("markers", "turns"), 3),
     **dict.fromkeys(("cli",), 4),
 }
