@@ -3,8 +3,8 @@
 The rules, with their sources; what has none is ours:
 
 - Music belongs where emotion is strong or moves: it is the film's signifier of emotion (Gorbman 1987, Unheard Melodies,
-  chapter 4). Strong is far from neutral and excited beside the rest of this film; it moves where valence and arousal
-  over the 8 s after a moment differ from those over the 8 s before it.
+  chapter 4). Strong is pleasant or unpleasant, and excited, beside the rest of this film; it moves where valence and
+  arousal over the 8 s after a moment differ from those over the 8 s before it. A move by itself is middling emotion.
 - It stands back from speech (Gorbman's inaudibility: music is subordinate to dialogue), unless emotion is strong: then
   it plays on, and the duck makes room. So each second speaks for music or against it by
 
@@ -40,10 +40,10 @@ SHORTEST_CUE_SECONDS, SHORTEST_GAP_SECONDS = 12, 8
 ENDING_FADE_SECONDS = Fraction(3)
 
 CONTEXT_SECONDS = 8
-FULL_MOVE = 0.5
-"""Valence and arousal together that move this far, of the 2 that each can, move as much as counts."""
+MOVE_WORTH = 0.5
 LEAST_SPREAD = 0.2
-"""A film whose strength varies by less than this is not stretched to seem to have strong and weak moments."""
+"""Strength and moves count beside how much strength varies over the film; one that varies by less than this is not
+stretched to seem to have strong and weak moments."""
 
 BAR = 0.25
 """Middling emotion without speech is clear of it by as much as the calmest seconds are under it."""
@@ -123,16 +123,17 @@ def propose_cues(
 
 def _emotion(values: NDArray[np.float32]) -> Values:
     """How strong emotion is in each second, or how far it moves there, whichever is more: `[F]` in [0, 1]."""
-    strength = np.hypot(values[:, 0], np.maximum(values[:, 1], 0)).astype(np.float64)
+    strength = np.abs(values[:, 0]).astype(np.float64) + (1 + values[:, 1]) / 2
     low, high = np.quantile(strength, [0.1, 0.9])
-    strong = np.clip(0.5 + (strength - (low + high) / 2) / max(high - low, LEAST_SPREAD), 0, 1)
+    spread = max(high - low, LEAST_SPREAD)
+    strong = np.clip(0.5 + (strength - (low + high) / 2) / spread, 0, 1)
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(values, axis=0, dtype=np.float64)])
     rows = np.arange(len(values))
     before, after = np.maximum(rows - CONTEXT_SECONDS, 0), np.minimum(rows + CONTEXT_SECONDS, len(values))
     left = (sums[rows] - sums[before]) / np.maximum(rows - before, 1)[:, None]
     right = (sums[after] - sums[rows]) / (after - rows)[:, None]
     moved = np.where(rows > 0, np.linalg.norm(right - left, axis=1), 0.0)
-    return np.maximum(strong, np.clip(moved / FULL_MOVE, 0, 1))
+    return np.maximum(strong, MOVE_WORTH * np.clip(moved / spread, 0, 1))
 
 
 def _edges(total: int, cuts: Sequence[float], pauses: Sequence[tuple[float, float]]) -> tuple[Values, list[Fraction]]:
