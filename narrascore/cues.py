@@ -172,9 +172,9 @@ def _checked(
 
 
 def _to_ends(cue: Cue, duration: Fraction) -> Cue:
-    if abs(cue.in_seconds) <= EDGE_SECONDS:
+    if -EDGE_SECONDS <= cue.in_seconds <= EDGE_SECONDS:
         cue = replace(cue, in_seconds=Fraction(0))
-    if abs(cue.out_seconds - duration) <= EDGE_SECONDS:
+    if -EDGE_SECONDS <= cue.out_seconds - duration <= EDGE_SECONDS:
         cue = replace(cue, out_seconds=duration)
     return cue
 

@@ -11,8 +11,9 @@ import torch
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.compose_stage import piece_of, row_of
+from narrascore.cue_sound import Block
 from narrascore.files import array_digest, digest
-from narrascore.rendering import Block, write_midi, write_music
+from narrascore.rendering import write_midi, write_music
 from narrascore.run import Run
 from narrascore.spans import frames_of, write_seconds
 from narrascore.synthesis.composing import Composing

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from narrascore.cue_sound import Block
 from narrascore.cues import Cue
 from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
@@ -20,7 +21,7 @@ from narrascore.media.mix import Mix
 from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
-from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.rendering import AudioMode, plan_mix
 from narrascore.units import environment
 from narrascore.workshop import Workshop
 

@@ -133,7 +133,7 @@ def _emotion(values: NDArray[np.float32]) -> Values:
     left = (sums[rows] - sums[before]) / np.maximum(rows - before, 1)[:, None]
     right = (sums[after] - sums[rows]) / (after - rows)[:, None]
     moved = np.where(rows > 0, np.linalg.norm(right - left, axis=1), 0.0)
-    return np.maximum(strong, MOVE_WORTH * np.clip(moved / spread, 0, 1))
+    return np.asarray(np.maximum(strong, MOVE_WORTH * np.clip(moved / spread, 0, 1)))
 
 
 def _edges(total: int, cuts: Sequence[float], pauses: Sequence[tuple[float, float]]) -> tuple[Values, list[Fraction]]:
