@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from narrascore.affect import AffectCurve
     from narrascore.anchor import MusicalAnchor
+    from narrascore.cues import Cue
     from narrascore.pipeline import Pipeline
     from narrascore.score import Score
 
 __version__ = "0.1.0"
-__all__ = ["AffectCurve", "MusicalAnchor", "Pipeline", "Score", "__version__"]
+__all__ = ["AffectCurve", "Cue", "MusicalAnchor", "Pipeline", "Score", "__version__"]
 
 # Imported when first asked for (PEP 562), so that `import narrascore` and a command's --help stay light.
 _HOMES = {
     "AffectCurve": "narrascore.affect",
+    "Cue": "narrascore.cues",
     "MusicalAnchor": "narrascore.anchor",
     "Pipeline": "narrascore.pipeline",
     "Score": "narrascore.score",

@@ -60,6 +60,7 @@ def clean_job(folder: Path, *, reading: bool = False, versions: bool = False, dr
 
 def _unneeded(folder: Path, reading: bool, versions: bool) -> Iterator[Path]:
     yield from folder.glob("windows/[0-9]*.safetensors")
+    yield from folder.glob("windows/cue-*")
     yield from folder.glob("windows/edit-*")
     yield from folder.glob("spans/*/windows")
     for name, wanted in (("reading", reading), ("versions", versions)):

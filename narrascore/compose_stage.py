@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import COMPOSITION_FILE, Composition
-from narrascore.editing import Edit, heard_changes, make_edit
+from narrascore.cue_editing import keep_in, missing_spans
+from narrascore.editing import Edit, heard_changes, make_edit, search_frames
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest, write_text
 from narrascore.run import Run
-from narrascore.spans import Span, frames_of
+from narrascore.spans import Span, frames_of, merge, overlap
 from narrascore.synthesis.composing import Composing
 from narrascore.units import WindowStore, differences
 from narrascore.windows import Window
@@ -22,33 +25,41 @@ from narrascore.workshop import EDITABLE
 def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Composition]:
     """Bring `windows/` to what is asked for.
 
-    The kept music of the same piece is gone on from: where the curve was changed or the user wants another draw, those
-    spans alone are composed anew. Another sentence, seed or model is another piece.
+    The kept music of the same piece is gone on from: where curve or cues were changed or the user wants another draw,
+    those spans alone are composed anew. Another sentence, seed or model is another piece.
 
     Raises:
-        UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film.
+        UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film or
+            where there is no music.
     """
     path, total = run.folder / "windows" / COMPOSITION_FILE, run.pipeline.frames_of(run.film.duration_seconds)
-    piece = piece_of(run, anchor)
-    kept = Composition.load(path)
-    changes: tuple[Span, ...] = ()
-    if kept is not None and kept.piece == piece:
-        changes = heard_changes(run.pipeline, kept.curve, curve, total)
-    if kept is not None and (kept.piece != piece or changes == (Span(0, total),)):
-        kept, changes = None, ()
-    asked = [Edit("curve", changes)] if changes else []
+    piece, cues = piece_of(run, anchor), run.pipeline.cue_frames(run.cues, total)
+    kept, asked = Composition.load(path), list[Edit]()
+    if kept is not None:
+        change = _change(run, kept, curve, cues)
+        if kept.piece != piece or change.spans == cues:
+            kept = None
+        elif change.spans:
+            asked = [change]
     if run.options.redo:
-        spans = frames_of(run.options.redo, run.pipeline.musicgen.frame_rate_hz, total)
+        spans = overlap(frames_of(run.options.redo, run.pipeline.musicgen.frame_rate_hz, total), cues)
+        if not spans:
+            raise UsageError("--redo names spans without music: cues.csv says where there is any")
         redo = Edit("redo", tuple(spans), run.options.take)
         asked += [redo] if kept is None or not redo.was_made(kept) else []
-    if kept is None or asked:
-        work = digest([piece, array_digest(curve.values), curve.rate_hz])
+    is_cut = kept is not None and kept.cues != cues
+    if kept is None or asked or is_cut:
+        work = digest([piece, array_digest(curve.values), curve.rate_hz, [[cue.start, cue.stop] for cue in cues]])
         accepted = _note_environment(run, work)
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
             if kept is None:
                 kept = yield from _compose_whole(run, piece, curve, anchor, accepted)
                 _keep(run, path, kept)
+            elif is_cut:
+                kept = replace(keep_in(kept, cues, run.pipeline.codec_for(anchor)), curve=curve)
+                if not asked:  # else it is kept with what is composed: until then the old cues say what is missing
+                    _keep(run, path, kept)
             for edit in asked:
                 kept = yield from _edit(run, kept, edit, curve, anchor, accepted)
                 _keep(run, path, kept)
@@ -74,16 +85,27 @@ def row_of(run: Run, store: WindowStore, window: Window) -> dict[str, Any]:
     return {"index": window.index, **where, **store.row(window.index)}
 
 
+def _change(run: Run, kept: Composition, curve: AffectCurve, cues: tuple[Span, ...]) -> Edit:
+    """What of the kept music has to be composed anew, so that it follows this curve in these cues."""
+    pipeline, total = run.pipeline, kept.codes.shape[1]
+    gap, closing = search_frames(pipeline), pipeline.musicgen.window_frames - pipeline.musicgen.prompt_frames
+    heard = overlap(heard_changes(pipeline, kept.curve, curve, total), overlap(kept.cues, cues))
+    missing = missing_spans(kept.cues, cues, closing, gap)
+    spans = (merge(overlap([*heard, *missing], [cue]), gap) for cue in cues)
+    return Edit("cues" if missing else "curve", tuple(chain.from_iterable(spans)))
+
+
 def _compose_whole(
     run: Run, piece: str, curve: AffectCurve, anchor: MusicalAnchor, accepted: list[dict[str, Any]]
 ) -> Composing[Composition]:
     store = WindowStore(run.folder / "windows", run.environment, accepted)
     codes = yield from run.pipeline.composing(
-        run.film.duration_seconds, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
-        progress=lambda done, total: run.tell("compose", done, total),
+        run.film.duration_seconds, curve, anchor, cues=run.cues, seed=run.options.seed, film_key=run.film_key,
+        store=store, progress=lambda done, total: run.tell("compose", done, total),
     )  # fmt: skip
-    rows = tuple(row_of(run, store, window) for window in run.pipeline.windows(codes.shape[1]))
-    return Composition(piece, curve, codes, rows)
+    cues = run.pipeline.cue_frames(run.cues, codes.shape[1])
+    rows = (row_of(run, store.of_cue(cue.start), w) for cue in cues for w in run.pipeline.windows_of(cue, cue))
+    return Composition(piece, curve, codes, tuple(rows), cues=cues)
 
 
 def _edit(

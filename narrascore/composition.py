@@ -15,6 +15,7 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.files import array_digest, digest
 from narrascore.media.output import replacing
+from narrascore.spans import Span
 from narrascore.synthesis.joining import Patch
 
 COMPOSITION_FILE = "codes.safetensors"
@@ -32,6 +33,7 @@ class Composition:
         edits: what was composed anew since then, in order; see `narrascore.editing`.
         patches: new sound over the sound of `codes`, later ones over earlier ones. Notes have none: there the new codes
             stand in `codes` itself.
+        cues: the frames that hold music, cue by cue; by default all of them.
     """
 
     piece: str
@@ -40,6 +42,11 @@ class Composition:
     windows: tuple[dict[str, Any], ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
     patches: tuple[Patch, ...] = ()
+    cues: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.cues:
+            object.__setattr__(self, "cues", (Span(0, self.codes.shape[1]),))
 
     @property
     def current(self) -> Tensor:
@@ -67,6 +74,7 @@ class Composition:
             "windows": self.windows,
             "edits": self.edits,
             "patches": [[patch.start, patch.stop, patch.left] for patch in self.patches],
+            "cues": [[cue.start, cue.stop] for cue in self.cues],
         }
         with replacing(path) as partial:
             # One entry: several are written in any order, and the same music would not be the same bytes.
@@ -86,6 +94,7 @@ class Composition:
                 ]
                 curve = AffectCurve(file.get_tensor("curve").numpy(), float(about["rate_hz"]))
                 windows, edits = tuple(about["windows"]), tuple(about["edits"])
-                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches))
+                cues = tuple(Span(start, stop) for start, stop in about.get("cues", []))
+                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches), cues)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None

@@ -1,4 +1,4 @@
-"""Composing a part of a film's music anew: where the curve was changed, or where the user wants to hear another draw.
+"""Composing a part of a film's music anew: where curve or cues were changed, or the user wants to hear another draw.
 
 kept      ==============================================
 span                  |  changed   |
@@ -38,8 +38,8 @@ class Edit:
     """What is to be composed anew, in frames.
 
     Attributes:
-        why: `curve` where it was changed, `redo` where the user asked for it.
-        spans: in order, none touching another.
+        why: `curve` or `cues` where these were changed, `redo` where the user asked for it.
+        spans: in order, each in one cue, none touching another of the same cue.
         take: which draw; another take is other music.
     """
 
@@ -96,19 +96,20 @@ def make_edit(
         row_of: what there is to tell about a window.
         progress: told about each span's frames.
     """
-    codec, total, rate_hz = pipeline.codec_for(anchor), composition.codes.shape[1], pipeline.musicgen.frame_rate_hz
+    codec, rate_hz = pipeline.codec_for(anchor), pipeline.musicgen.frame_rate_hz
     compared = round(COMPARED_SECONDS * rate_hz)
     rows = []
     for index, span in enumerate(edit.spans):
-        composed = Span(span.start, min(total, span.stop + search_frames(pipeline) + compared))
+        cue = next(cue for cue in composition.cues if cue.start <= span.start < cue.stop)
+        composed = Span(span.start, min(cue.stop, span.stop + search_frames(pipeline) + compared))
         kept, store = composition.current, store_of(index)
         new = yield from pipeline.recomposing(
-            kept, composed, curve, anchor, name=f"{name}/{edit.why} {edit.take} at {span.start}", store=store,
-            progress=progress,
+            kept, composed, curve, anchor, name=f"{name}/{edit.why} {edit.take} at {span.start}", cue=cue,
+            store=store, progress=progress,
         )  # fmt: skip
-        following = edit.spans[index + 1].start if index + 1 < len(edit.spans) else total
+        following = edit.spans[index + 1].start if index + 1 < len(edit.spans) else cue.stop
         last = min(composed.stop - compared, following)
-        # So near to the film's end that there is nothing to compare, the new music goes on to it.
+        # So near to the cue's end that there is nothing to compare, the new music goes on to it.
         stop, distance = find_join(codec, kept, new, span.stop, last) if last >= span.stop else (composed.stop, 0.0)
         composition = _put_in(composition, codec, new, Span(span.start, stop), notes=pipeline.writes_notes)
         rows.append({
@@ -116,7 +117,7 @@ def make_edit(
             "stop_seconds": span.stop / rate_hz,
             "join_seconds": stop / rate_hz,
             "join_distance": distance,
-            "windows": [row_of(store, window) for window in pipeline.windows_of(composed, total)],
+            "windows": [row_of(store, window) for window in pipeline.windows_of(composed, cue)],
         })  # fmt: skip
     done = {"why": edit.why, "take": edit.take, "frames": [[s.start, s.stop] for s in edit.spans], "spans": rows}
     return replace(composition, curve=curve, edits=(*composition.edits, done))

@@ -22,7 +22,7 @@ from narrascore.reading_stage import keep_followed, show_reading
 from narrascore.result_stages import deliver, draw, finish, lay_out, render, split_into_stems, write_film
 from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
-from narrascore.settling import settle_anchor, settle_curve
+from narrascore.settling import settle_anchor, settle_cues, settle_curve
 from narrascore.synthesis.composing import Composing, drive
 from narrascore.turns import Turns, answer, in_turns, take_turns
 from narrascore.units import differences
@@ -133,6 +133,7 @@ def _do(run: Run) -> Composing[JobResult]:
         show_reading(run, curve, followed, anchor)
         warnings = [*run.pipeline.warnings, *run.film.warnings, *anchor_warnings(anchor)]
         return JobResult(run.folder, None, not shop.ran, shop.ran, warnings, shop.version)
+    run.cues = settle_cues(run, curve)
     if options.part is not None:
         folder = yield from score_part(run, options.part, followed, anchor)
         return JobResult(folder, None, not shop.ran, shop.ran, list(run.film.warnings), shop.version)

@@ -11,10 +11,11 @@ import torch
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.compose_stage import piece_of, row_of
+from narrascore.cue_sound import Block
 from narrascore.files import array_digest, digest
-from narrascore.rendering import Block, write_midi, write_music
+from narrascore.rendering import write_midi, write_music
 from narrascore.run import Run
-from narrascore.spans import frames_of, windows_over, write_seconds
+from narrascore.spans import frames_of, write_seconds
 from narrascore.synthesis.composing import Composing
 from narrascore.synthesis.score_codes import cut_out
 from narrascore.units import WindowStore
@@ -24,8 +25,8 @@ from narrascore.windows import samples_of
 def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Path]:
     """Write the music of a part of the film, `spans/12m00s-12m40s/music.wav`; returns that folder.
 
-    It is made of the windows of the whole film that cover the part. The first of them has no music before it to go on
-    from, so it is composed without a prompt: the whole film's music will sound otherwise there.
+    It is made of the windows of the whole film that cover the part. The first of each cue has no music before it to go
+    on from, so it is composed without a prompt: the whole film's music will sound otherwise there.
 
     Raises:
         UsageError: if the part lies behind the film's end.
@@ -38,30 +39,33 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
     folder, codec, state = run.folder / name, run.pipeline.codec_for(anchor), run.manifest.data["state"]
     music, midi = folder / "music.wav", folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
-    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe()])
+    cues = [cue for cue in run.cues if cue.in_seconds < stop and cue.out_seconds > start]
+    about = [cue.describe() for cue in cues]
+    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe(), about])
     if run.manifest.has_stage(name, key, files):
         return folder
     run.shop.set_aside(files)
     with run.stage(name, files):
         store = WindowStore(folder / "windows", run.environment)
         codes, left = yield from run.pipeline.composing_part(
-            span, duration, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
+            span, duration, curve, anchor, cues=run.cues, seed=run.options.seed, film_key=run.film_key, store=store,
             progress=lambda done, total: run.tell("compose", done, total),
         )  # fmt: skip
         # Played from the first window's start on, and heard from the part's.
         before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
         samples = before + samples_of(stop - start, codec.sample_rate_hz)
-        blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz))
+        heard = [cue.earlier(left / Fraction(musicgen.frame_rate_hz)) for cue in cues]
+        blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz), cues=heard)
         folder.mkdir(parents=True, exist_ok=True)
         write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
         if run.pipeline.writes_notes:
             notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
             write_midi(midi, codec, torch.from_numpy(notes))
-        windows = windows_over(span, total, musicgen.window_frames, musicgen.prompt_frames)
+        chains = run.pipeline.chains_over(span, run.pipeline.cue_frames(run.cues, total))
         told = run.manifest.data.setdefault("spans", {})
         told[name] = {
             "start_seconds": float(start), "stop_seconds": float(stop),
-            "windows": [row_of(run, store, window) for window in windows],
+            "windows": [row_of(run, store.of_cue(cue), window) for cue, chain in chains.items() for window in chain],
         }  # fmt: skip
     if set(run.shop.ran) == {name}:
         run.manifest.data["state"] = state  # the whole film's results are as finished as they were

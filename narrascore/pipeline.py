@@ -7,19 +7,19 @@ film --read--> states --read_affect--> curve --------------+
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.continuation import ComposeProgress, continue_codes
+from narrascore.cues import Cue, check_cues
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest
 from narrascore.media.film import Film
@@ -29,7 +29,7 @@ from narrascore.perception.reading import FilmReading
 from narrascore.perception.states import Eye
 from narrascore.rendering import render_music
 from narrascore.score import Score
-from narrascore.spans import Span, windows_of, windows_over
+from narrascore.spans import Span, overlap, windows_of, windows_over
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import Codec
 from narrascore.synthesis.composing import Composing, Draw, draw_windows, drive
@@ -37,7 +37,7 @@ from narrascore.synthesis.joining import Patch
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.units import WindowStore
-from narrascore.windows import Window, continuation_windows, frames_to_cover, overlap_add
+from narrascore.windows import Window, frames_to_cover, overlap_add
 
 T = TypeVar("T")
 
@@ -112,6 +112,7 @@ class Pipeline:
         *,
         curve: AffectCurve | None = None,
         prompt: str = "",
+        cues: Sequence[Cue] | None = None,
         seed: int = 0,
         progress: ComposeProgress | None = None,
     ) -> Score:
@@ -122,16 +123,21 @@ class Pipeline:
             curve: where the emotion goes, instead of what the eye reads; held or cut to the film. `Score.with_curve`
                 changes it later, and composes only what changes with it.
             prompt: what music the film asks for, instead of what the eye conceives.
+            cues: where there is music; by default everywhere.
             seed: another seed is another piece.
             progress: told about the frames composed.
         """
         film = Film.open(video)
+        cues = None if cues is None else check_cues(cues, film.duration_seconds)
         reading = self.read(film)
         if curve is None:
             curve = self.read_affect(reading)
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
-        codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress)
-        return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)], seed=seed)
+        codes = self.compose(
+            film.duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film.key, progress=progress
+        )
+        warnings = [*film.warnings, *anchor_warnings(anchor)]
+        return Score(self, film, reading, curve, anchor, codes, warnings, cues=cues, seed=seed)
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
         """States of the picture, second by second, and its keyframes."""
@@ -173,6 +179,7 @@ class Pipeline:
         curve: AffectCurve,
         anchor: MusicalAnchor,
         *,
+        cues: Sequence[Cue] | None = None,
         seed: int = 0,
         film_key: str = "",
         store: WindowStore | None = None,
@@ -180,21 +187,25 @@ class Pipeline:
     ) -> Tensor:
         """Write the music window by window, each starting with the last tokens of the one before (paper 3.6).
 
+        Every cue is a chain of windows of its own: the first has no prompt, the last may close. What lies between cues
+        is not composed.
+
         Args:
             duration_seconds: of the film.
             curve: where the emotion goes, in film time.
             anchor: what music is asked for.
+            cues: where there is music, as `check_cues` leaves them; by default everywhere.
             seed: of the sampling.
             film_key: the film's identity; other films get other music under the same seed.
             store: where finished windows are kept and taken back from, so that a killed run goes on.
             progress: told about the frames composed.
 
         Returns:
-            Codes `[K, T]`, int16, T frames covering the film.
+            Codes `[K, T]`, int16, T frames covering the film; outside the cues those of the codec's `silence`.
         """
         return self.alone(
             self.composing(
-                duration_seconds, curve, anchor, seed=seed, film_key=film_key, store=store, progress=progress
+                duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film_key, store=store, progress=progress
             )
         )
 
@@ -204,16 +215,16 @@ class Pipeline:
         curve: AffectCurve,
         anchor: MusicalAnchor,
         *,
+        cues: Sequence[Cue] | None = None,
         seed: int = 0,
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
     ) -> Composing[Tensor]:
         """The same as `compose`, asking for each draw, so that other films can be composed beside this one."""
-        codes = torch.empty(self.musicgen.codebooks, self.frames_of(duration_seconds), dtype=torch.int16)
-        yield from self._continue(
-            codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress
-        )
+        codes = self.musicgen.codec.silence(self.frames_of(duration_seconds))
+        chains = {cue.start: self.windows_of(cue, cue) for cue in self.cue_frames(cues, codes.shape[1])}
+        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress)
         return codes
 
     def composing_part(
@@ -223,25 +234,28 @@ class Pipeline:
         curve: AffectCurve,
         anchor: MusicalAnchor,
         *,
+        cues: Sequence[Cue] | None = None,
         seed: int = 0,
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
     ) -> Composing[tuple[Tensor, int]]:
-        """Write those windows of the film's music that cover a span, the first of them without a prompt.
+        """Write those windows of the film's music that cover a span, the first of each cue without a prompt.
 
         Args:
             span: frames of the film.
-            duration_seconds, curve, anchor, seed, film_key, store, progress: as for `compose`.
+            duration_seconds, curve, anchor, cues, seed, film_key, store, progress: as for `compose`.
 
         Returns:
             Codes `[K, n]`, int16, and the frame of the film at which they begin.
         """
-        total = self.frames_of(duration_seconds)
-        windows = windows_over(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
-        codes = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16)
-        yield from self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
-        return codes[:, windows[0].start : windows[-1].stop], windows[0].start
+        codes = self.musicgen.codec.silence(self.frames_of(duration_seconds))
+        chains = self.chains_over(span, self.cue_frames(cues, codes.shape[1]))
+        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress)
+        windows = [window for chain in chains.values() for window in chain]
+        left = min([span.start, *(window.start for window in windows)])
+        right = max([span.stop, *(window.stop for window in windows)])
+        return codes[:, left:right], left
 
     def recomposing(
         self,
@@ -251,6 +265,7 @@ class Pipeline:
         anchor: MusicalAnchor,
         *,
         name: str,
+        cue: Span | None = None,
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
     ) -> Composing[Tensor]:
@@ -259,14 +274,15 @@ class Pipeline:
         Args:
             kept: codes `[K, T]` of the whole film.
             span: frames of it; all of them are composed, none after it.
+            cue: frames of the cue in which the span lies; by default the whole film.
             curve, anchor, store, progress: as for `compose`.
             name: of the noise; another name is other music.
 
         Returns:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
-        codes = kept[:, : span.stop].clone()
-        yield from self._continue(codes, self.windows_of(span, kept.shape[1]), curve, anchor, name, store, progress)
+        codes, cue = kept[:, : span.stop].clone(), cue or Span(0, kept.shape[1])
+        yield from self._continue(codes, self.windows_of(span, cue), curve, anchor, name, store, progress)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -281,13 +297,20 @@ class Pipeline:
         """How many frames of music cover a film."""
         return frames_to_cover(duration_seconds, self.musicgen.frame_rate_hz)
 
-    def windows(self, total: int) -> list[Window]:
-        """The windows in which `compose` makes so many frames."""
-        return continuation_windows(total, self.musicgen.window_frames, self.musicgen.prompt_frames)
+    def cue_frames(self, cues: Sequence[Cue] | None, total: int) -> tuple[Span, ...]:
+        """Which of a film's `total` frames each cue has."""
+        if cues is None:
+            return (Span(0, total),)
+        return tuple(cue.frames(self.musicgen.frame_rate_hz, total) for cue in cues)
 
-    def windows_of(self, span: Span, total: int) -> list[Window]:
-        """The windows in which `recomposing` makes a span of a film of `total` frames."""
-        return windows_of(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
+    def windows_of(self, span: Span, cue: Span) -> list[Window]:
+        """The windows in which a span of a cue is made; of the cue itself, those of `compose`."""
+        return windows_of(span, cue, self.musicgen.window_frames, self.musicgen.prompt_frames)
+
+    def chains_over(self, span: Span, cues: Sequence[Span]) -> dict[int, list[Window]]:
+        """The windows in which `composing_part` makes a span, under the first frame of the cue that they belong to."""
+        window, prompt = self.musicgen.window_frames, self.musicgen.prompt_frames
+        return {cue.start: windows_over(span, cue, window, prompt) for cue in cues if overlap([span], [cue])}
 
     def render(
         self,
@@ -295,10 +318,11 @@ class Pipeline:
         anchor: MusicalAnchor,
         duration_seconds: Fraction | float,
         patches: Sequence[Patch] = (),
+        cues: Sequence[Cue] | None = None,
     ) -> Iterator[NDArray[np.float32]]:
         """Decode codes `[K, T]` to blocks of sound `[C, n]`, `samples_of(duration_seconds)` samples in all, with
-        patches laid over them, later ones over earlier ones."""
-        return render_music(self.codec_for(anchor), codes, duration_seconds, patches)
+        patches laid over them, later ones over earlier ones, and exact silence outside the cues."""
+        return render_music(self.codec_for(anchor), codes, duration_seconds, patches, cues)
 
     def codec_for(self, anchor: MusicalAnchor) -> Codec:
         """The way from codes to sound, with the instruments that the anchor asks for."""
@@ -324,6 +348,30 @@ class Pipeline:
             "music": {**self.musicgen.describe(), "sampling": dataclasses.asdict(self.musicgen.sampling)},
             "adapter": describe_adapter(self.adapter),
         }
+
+    def _continue_each(
+        self,
+        codes: Tensor,
+        chains: Mapping[int, list[Window]],
+        curve: AffectCurve,
+        anchor: MusicalAnchor,
+        name: str,
+        store: WindowStore | None,
+        progress: ComposeProgress | None,
+    ) -> Composing[None]:
+        """Chain after chain, each with noise and a store named by its cue's first frame."""
+        total = sum(windows[-1].stop - windows[0].new_start for windows in chains.values())
+        done = 0
+
+        def told(frames: int, _: int) -> None:
+            if progress is not None:
+                progress(done + frames, total)
+
+        for start, windows in chains.items():
+            named = f"{name}/cue at {start}" if start else name
+            kept = store.of_cue(start) if store else None
+            yield from self._continue(codes, windows, curve, anchor, named, kept, told if progress else None)
+            done += windows[-1].stop - windows[0].new_start
 
     def _continue(
         self,

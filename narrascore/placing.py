@@ -49,6 +49,8 @@ def find_place(film_path: Path, options: ScoreOptions) -> Place:
         raise UsageError(f"audio {options.audio!r}: choose one of {', '.join(AUDIO_MODES)}")
     if options.part is not None and options.redo:
         raise UsageError("a part is scored beside the film's music, and a redo changes it: ask for one at a time")
+    if options.cues_path is not None and options.spot is not None:
+        raise UsageError("--cues says where there is music and --spot proposes it: ask for one of them")
     # A curve of the user's own can stand in for the picture.
     film = Film.open(film_path, still_seconds=options.still_seconds, needs_picture=options.curve_path is None)
     require_within(options.at, film.duration_seconds)

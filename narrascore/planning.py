@@ -23,7 +23,7 @@ from narrascore.parts import SystemSettings
 from narrascore.placing import Place, find_place
 from narrascore.rendering import AudioMode
 from narrascore.run import ScoreOptions
-from narrascore.spans import frames_of, windows_of, windows_over
+from narrascore.spans import Span, frames_of, windows_of, windows_over
 from narrascore.synthesis.shape import MusicShape
 from narrascore.systems import choose_device, choose_sources
 from narrascore.windows import continuation_windows, frames_to_cover
@@ -206,7 +206,7 @@ def _count_windows(
         return whole, 0
     if options.part is not None:
         (span,) = frames_of([options.part], shape.frame_rate_hz, total)
-        return whole, len(windows_over(span, total, shape.window_frames, shape.prompt_frames))
+        return whole, len(windows_over(span, Span(0, total), shape.window_frames, shape.prompt_frames))
     spans = frames_of(options.redo, shape.frame_rate_hz, total)
     if options.force or status == "new" or any(_touches_music(change) for change in changes):
         return whole, whole
@@ -216,7 +216,7 @@ def _count_windows(
     made = {"why": "redo", "take": options.take, "frames": [[span.start, span.stop] for span in spans]}
     if not spans or any({name: edit.get(name) for name in made} == made for edit in manifest.data.get("edits", [])):
         return whole, 0
-    return whole, sum(len(windows_of(span, total, shape.window_frames, shape.prompt_frames)) for span in spans)
+    return whole, sum(len(windows_of(span, Span(0, total), shape.window_frames, shape.prompt_frames)) for span in spans)
 
 
 def _touches_music(change: str) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from narrascore.cue_sound import Block, place_cues
+from narrascore.cues import Cue
 from narrascore.errors import UsageError
 from narrascore.media.audio import measure_loudness, read_wav, write_wav
 from narrascore.media.film import Film
@@ -21,8 +22,10 @@ from narrascore.media.mux import mux_film
 from narrascore.media.output import replacing
 from narrascore.media.together import write_together
 from narrascore.provenance import TAG
+from narrascore.spans import Span
 from narrascore.synthesis.codec import Codec
-from narrascore.synthesis.joining import Patch, lay_over
+from narrascore.synthesis.joining import Patch, lay_over, within
+from narrascore.synthesis.mixing import STEMS
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.windows import samples_of
 
@@ -33,8 +36,6 @@ CHUNK_SECONDS = 10.0
 FADE_OUT_SECONDS = 1.0
 """The end of a film may cut a note, so the last second is faded out; of films under 4 s, the last quarter."""
 
-Block = NDArray[np.float32]
-
 
 def default_audio(film: Film) -> AudioMode:
     """Under the film's own sound where there is any."""
@@ -42,17 +43,24 @@ def default_audio(film: Film) -> AudioMode:
 
 
 def render_music(
-    codec: Codec, codes: Tensor, duration_seconds: Fraction | float, patches: Sequence[Patch] = ()
+    codec: Codec,
+    codes: Tensor,
+    duration_seconds: Fraction | float,
+    patches: Sequence[Patch] = (),
+    cues: Sequence[Cue] | None = None,
 ) -> Iterator[Block]:
     """Decode codes `[K, T]` to blocks `[C, n]`, `samples_of(duration_seconds)` samples in all, faded out at the end;
-    patches are laid over them in their order."""
+    patches are laid over them in their order. Of a film with cues, only these are decoded, each by itself."""
     chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
-    chunks = codec.decode_chunks(codes, chunk_frames)
-    for patch in patches:
-        chunks = lay_over(codec, chunks, patch, codes.shape[1], chunk_frames)
-    return end_with_film(
-        (np.array(chunk, dtype=np.float32) for chunk in chunks), duration_seconds, codec.sample_rate_hz
-    )
+
+    def play(cue: Span) -> Iterator[Block]:
+        chunks = codec.decode_chunks(codes[:, cue.start : cue.stop], chunk_frames)
+        for patch in within(patches, cue):
+            chunks = lay_over(codec, chunks, patch, cue.stop - cue.start, chunk_frames)
+        return (np.array(chunk, dtype=np.float32) for chunk in chunks)
+
+    blocks = place_cues(cues, play, codec, codes.shape[1], duration_seconds)
+    return end_with_film(blocks, duration_seconds, codec.sample_rate_hz)
 
 
 def end_with_film(blocks: Iterable[Block], duration_seconds: Fraction | float, sample_rate_hz: int) -> Iterator[Block]:
@@ -105,30 +113,49 @@ def write_midi(path: Path, codec: Codec, codes: Tensor) -> Path:
     return path
 
 
-def write_stems(folder: Path, codec: Codec, codes: Tensor, duration_seconds: Fraction | float) -> list[Path]:
+def write_stems(
+    folder: Path,
+    codec: Codec,
+    codes: Tensor,
+    duration_seconds: Fraction | float,
+    cues: Sequence[Cue] | None = None,
+) -> list[Path]:
     """Write one WAV per voice group; all are turned down alike if one would clip. Memory does not grow with the film.
+
+    Outside the cues the stems are as silent as the music, and they have its fades.
 
     Raises:
         UsageError: if the music model writes sound; `write_sound_stems` takes that apart.
     """
     notes, rate_hz = _notes(codec, "stems"), codec.sample_rate_hz
-    chunks = (
-        {stem: audio.numpy() for stem, audio in chunk.items()}
-        for chunk in notes.decode_stem_chunks(codes, round(CHUNK_SECONDS * codec.frame_rate_hz))
-    )
+
+    def play(cue: Span) -> Iterator[Block]:
+        chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
+        for chunk in notes.decode_stem_chunks(codes[:, cue.start : cue.stop], chunk_frames):
+            yield np.concatenate([chunk[stem].numpy() for stem in STEMS])
+
+    blocks = place_cues(cues, play, codec, codes.shape[1], duration_seconds)
+    chunks = (dict(zip(STEMS, np.split(block, len(STEMS)), strict=True)) for block in blocks)
     return write_together(
         folder, chunks, rate_hz, codec.channels, samples_of(duration_seconds, rate_hz),
-        end=lambda blocks: end_with_film(blocks, duration_seconds, rate_hz), comment=TAG,
+        end=lambda sound: end_with_film(sound, duration_seconds, rate_hz), comment=TAG,
     )  # fmt: skip
 
 
-def plan_mix(film: Film, music: Path, audio: AudioMode, settings: MixSettings | None = None) -> Mix:
+def plan_mix(
+    film: Film,
+    music: Path,
+    audio: AudioMode,
+    settings: MixSettings | None = None,
+    cues: Sequence[Cue] | None = None,
+) -> Mix:
     """Choose the levels of written music under a film; with `music-only`, those of the music by itself.
 
     Raises:
         InputError: if the film has no such sound track.
     """
-    return mix_film(film, music, "replace" if audio == "music-only" else audio, settings)
+    heard = None if cues is None else [(cue.in_seconds, cue.out_seconds) for cue in cues]
+    return mix_film(film, music, "replace" if audio == "music-only" else audio, settings, heard=heard)
 
 
 def write_scored_film(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from narrascore.affect import AffectCurve
+from narrascore.cues import Seconds
 from narrascore.media.audio import read_wav
 from narrascore.media.output import replacing
 
@@ -49,6 +50,7 @@ def draw_figure(
     duration_seconds: float,
     title: str,
     border_seconds: list[float],
+    gap_seconds: Sequence[tuple[Seconds, Seconds]] = (),
     spread: NDArray[np.float32] | None = None,
 ) -> None:
     """Draw keyframes, curve and mel spectrogram above one another as a PNG.
@@ -61,6 +63,7 @@ def draw_figure(
         duration_seconds: of the film.
         title: the anchor's sentence.
         border_seconds: where the windows' new parts begin.
+        gap_seconds: (start, stop) of where there is no music: shaded.
         spread: how unsure the curve is, as a standard deviation `[F, 2]` of each second: drawn as a band.
     """
     figure = Figure(figsize=(14, 8), dpi=110, layout="constrained")
@@ -82,7 +85,11 @@ def draw_figure(
                 border, color="grey" if axes is felt else "white", linestyle=":", linewidth=1, alpha=0.7,
                 label="window border" if axes is felt and index == 0 else None,
             )  # fmt: skip
-    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
+    for index, (start, stop) in enumerate(gap_seconds):
+        for axes in (felt, heard):
+            label = "no music" if axes is felt and index == 0 else None
+            axes.axvspan(float(start), float(stop), color="grey", alpha=0.3, linewidth=0, label=label)
+    felt.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderaxespad=0.1)
     _save(path, figure, strip, keyframes, duration_seconds)
 
 

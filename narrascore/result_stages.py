@@ -8,6 +8,7 @@ from typing import Any
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
+from narrascore.cues import gaps_between, whole_film
 from narrascore.files import array_digest, digest, write_text
 from narrascore.markers import find_markers, to_csv, to_srt
 from narrascore.pipeline import anchor_warnings
@@ -31,14 +32,15 @@ from narrascore.stems import write_sound_stems
 def render(run: Run, composition: Composition, anchor: MusicalAnchor) -> str:
     """Render `music.wav` and, from notes, `music.mid`; returns their key."""
     codec, duration = run.pipeline.codec_for(anchor), run.film.duration_seconds
-    key = digest([composition.key, str(duration), codec.describe()])
+    cues = [] if run.cues == whole_film(duration) else [[cue.describe() for cue in run.cues]]
+    key = digest([composition.key, str(duration), codec.describe(), *cues])
     music, midi = run.folder / "music.wav", run.folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
     if run.manifest.has_stage("render", key, files):
         return key
     run.shop.set_aside(run.shop.results())
     with run.stage("render", files):
-        blocks = run.pipeline.render(composition.codes, anchor, duration, composition.patches)
+        blocks = run.pipeline.render(composition.codes, anchor, duration, composition.patches, run.cues)
         write_music(music, run.counted(blocks, float(duration)), codec, duration)
         if run.pipeline.writes_notes:
             write_midi(midi, codec, composition.codes)
@@ -58,7 +60,8 @@ def split_into_stems(run: Run, render_key: str, composition: Composition, anchor
     run.shop.set_aside([folder])
     with run.stage("stems", []):
         if run.separator is None:
-            files = write_stems(folder, run.pipeline.codec_for(anchor), composition.codes, run.film.duration_seconds)
+            codec, duration = run.pipeline.codec_for(anchor), run.film.duration_seconds
+            files = write_stems(folder, codec, composition.codes, duration, run.cues)
         else:
             files = write_sound_stems(folder, run.folder / "music.wav", run.separator)
             run.manifest.data["separation"] = {**run.separator.describe(), "licence": run.separator.licence}
@@ -85,6 +88,7 @@ def draw(
         draw_figure(
             path, shown.spectrogram, followed, shown.keyframes, title=anchor.sentence, spread=shown.spread,
             duration_seconds=shown.duration_seconds, border_seconds=borders,
+            gap_seconds=gaps_between(run.cues, run.film.duration_seconds),
         )  # fmt: skip
     (run.folder / PICTURE).unlink(missing_ok=True)
     run.manifest.finish_stage("figure", key, [path])
@@ -175,6 +179,7 @@ def finish(
         ),
         anchor=anchor.sentence,
         curve=_describe_curve(run),
+        cues=[cue.describe() for cue in run.cues],
         warnings=list(dict.fromkeys(warnings)),
         results={"film": None if scored is None else run.manifest.name_of(scored)},
     )

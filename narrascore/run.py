@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from narrascore.cue_sound import Block
+from narrascore.cues import Cue
 from narrascore.directions import Direction
 from narrascore.files import digest, replace_folder
 from narrascore.manifest import Manifest
@@ -23,7 +25,7 @@ from narrascore.media.mix import Mix
 from narrascore.media.mix_settings import MixSettings
 from narrascore.perception.reading import CONFIG_FILE, STATES_FILE, FilmReading
 from narrascore.pipeline import Pipeline
-from narrascore.rendering import AudioMode, Block, plan_mix
+from narrascore.rendering import AudioMode, plan_mix
 from narrascore.report import read_spectrogram
 from narrascore.stems import Separator, load_separator
 from narrascore.units import environment
@@ -45,6 +47,8 @@ class ScoreOptions:
         prompt: the music asked for, instead of what the eye conceives.
         curve_path: a table of the curve, instead of what the eye reads.
         clip_curve: bring its values into [-1, 1] instead of refusing them.
+        cues_path: a table of the cues: where there is music.
+        spot: `auto` proposes them; by default there is music everywhere.
         still_seconds: how long a single picture is shown.
         curve_smoothing_seconds: smooth that curve by a Gaussian of this standard deviation, ...
         curve_gain, curve_offset: then stretch it about zero, then shift valence and arousal, within [-1, 1].
@@ -71,6 +75,8 @@ class ScoreOptions:
     prompt: str = ""
     curve_path: Path | None = None
     clip_curve: bool = False
+    cues_path: Path | None = None
+    spot: Literal["auto"] | None = None
     still_seconds: float = STILL_SECONDS
     curve_smoothing_seconds: float = 0.0
     curve_gain: float = 1.0
@@ -114,6 +120,7 @@ class Run:
         progress: told about every stage.
         rows: windows in a batch.
         markers: the user's.
+        cues: where there is music, once that is settled.
     """
 
     shop: Workshop
@@ -123,6 +130,7 @@ class Run:
     progress: Progress | None = None
     rows: int = 1
     markers: tuple[Marker, ...] = ()
+    cues: tuple[Cue, ...] = ()
 
     def __post_init__(self) -> None:
         codec = self.pipeline.musicgen.codec
@@ -202,7 +210,7 @@ class Run:
     @cached_property
     def mix(self) -> Mix:
         """The finished music under the film's sound, its levels chosen."""
-        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix)
+        return plan_mix(self.film, self.folder / "music.wav", self.audio, self.options.mix, self.cues)
 
     def stage(self, name: str, files: list[Path]) -> AbstractContextManager[None]:
         """Do a stage that writes these files."""

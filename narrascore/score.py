@@ -15,6 +15,7 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import Composition
+from narrascore.cues import Cue, to_csv, whole_film
 from narrascore.files import write_text
 from narrascore.media.film import Film
 from narrascore.media.mix_settings import MixSettings
@@ -28,7 +29,7 @@ from narrascore.rendering import (
     write_scored_film,
     write_stems,
 )
-from narrascore.spans import Span
+from narrascore.spans import overlap
 from narrascore.stems import load_separator, write_sound_stems
 from narrascore.synthesis.joining import Patch
 from narrascore.units import WindowStore, environment
@@ -47,7 +48,7 @@ class Score:
 
     Anything else goes through the pipeline's own stages again:
 
-        score.codes = pipeline.compose(score.film.duration_seconds, score.curve, score.anchor, seed=1)
+        score.codes = pipeline.compose(score.film.duration_seconds, score.curve, score.anchor, cues=score.cues, seed=1)
 
     Attributes:
         pipeline: what composed it, and renders it.
@@ -57,6 +58,7 @@ class Score:
         anchor: what music was asked for.
         codes: `[K, T]`, the music as tokens.
         warnings: what the user should know about this film's score.
+        cues: where there is music; None is everywhere. Other cues have to be composed first.
         seed: of the sampling.
         patches: where the curve was changed since, of music that is sound: new sound over that of the codes.
     """
@@ -68,6 +70,7 @@ class Score:
     anchor: MusicalAnchor
     codes: Tensor
     warnings: list[str] = field(default_factory=list)
+    cues: tuple[Cue, ...] | None = None
     seed: int = 0
     patches: tuple[Patch, ...] = ()
 
@@ -80,11 +83,14 @@ class Score:
         from narrascore.editing import Edit, heard_changes, make_edit  # which works with pipelines, as they with scores
 
         pipeline, total, duration = self.pipeline, self.codes.shape[1], self.film.duration_seconds
-        changes = heard_changes(pipeline, self.curve, curve, total)
-        if changes == (Span(0, total),):
-            codes = pipeline.compose(duration, curve, self.anchor, seed=self.seed, film_key=self.film.key)
+        cues = pipeline.cue_frames(self.cues, total)
+        changes = tuple(overlap(heard_changes(pipeline, self.curve, curve, total), cues))
+        if changes == cues:
+            codes = pipeline.compose(
+                duration, curve, self.anchor, cues=self.cues, seed=self.seed, film_key=self.film.key
+            )
             return replace(self, curve=curve, codes=codes, patches=())
-        kept = Composition("", self.curve, self.codes, patches=self.patches)
+        kept = Composition("", self.curve, self.codes, patches=self.patches, cues=cues)
         with TemporaryDirectory(prefix="narrascore-") as folder:
             made_in = environment(pipeline.musicgen)
             steps = make_edit(
@@ -106,7 +112,7 @@ class Score:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The music in blocks `[C, n]`, rendered anew at each call."""
-        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds, self.patches)
+        return self.pipeline.render(self.codes, self.anchor, self.film.duration_seconds, self.patches, cues=self.cues)
 
     def write_music(self, path: str | Path) -> Path:
         """Write the music as a 24-bit WAV, exactly as long as the film."""
@@ -126,7 +132,8 @@ class Score:
         """
         folder = Path(folder)
         if self.pipeline.writes_notes:
-            return write_stems(folder, self.pipeline.codec_for(self.anchor), self.codes, self.film.duration_seconds)
+            codec = self.pipeline.codec_for(self.anchor)
+            return write_stems(folder, codec, self.codes, self.film.duration_seconds, self.cues)
         separator = load_separator(separation, offline=offline)
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".narrascore-") as temporary:
@@ -138,17 +145,18 @@ class Score:
         path = Path(path)
         with TemporaryDirectory(dir=path.absolute().parent, prefix=".narrascore-") as folder:
             music = self.write_music(Path(folder) / "music.wav")
-            mix = plan_mix(self.film, music, audio or default_audio(self.film), settings)
+            mix = plan_mix(self.film, music, audio or default_audio(self.film), settings, self.cues)
             write_scored_film(mix, path)
         return path
 
     def save(self, folder: str | Path) -> Path:
-        """Write `music.wav`, `curve.csv`, `anchor.json` and, with notes, `music.mid` into a folder, made if need be."""
+        """Write `music.wav`, `curve.csv`, `anchor.json`, `cues.csv` and, with notes, `music.mid` into a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.write_music(folder / "music.wav")
         write_text(folder / "curve.csv", self.curve.to_csv())
         write_text(folder / "anchor.json", self.anchor.to_json())
+        write_text(folder / "cues.csv", to_csv(self.cues or whole_film(self.film.duration_seconds)))
         if self.pipeline.writes_notes:
             self.write_midi(folder / "music.mid")
         return folder

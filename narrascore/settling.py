@@ -1,4 +1,4 @@
-"""The two files that a user may edit, curve and anchor: made where they are missing, kept where they were edited."""
+"""The files that a user may edit, curve, anchor and cues: made where they are missing, kept where they were edited."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
+from narrascore.cues import Cue, check_cues, cut_holes, read_cues, to_csv, whole_film
+from narrascore.errors import UsageError
 from narrascore.files import digest, fingerprint, write_text
 from narrascore.run import Run
+from narrascore.spotting import spot_film
 
 
 def settle_curve(run: Run) -> AffectCurve:
@@ -52,6 +55,39 @@ def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
     made_from = [prompt or [made_curve["request"], run.parts["anchor"]], run.parts["music"]]
     _settle(run, path, "user" if prompt else "eye", asked, made_from, make)
     return run.pipeline.understand(MusicalAnchor.from_json(path))
+
+
+def settle_cues(run: Run, curve: AffectCurve) -> tuple[Cue, ...]:
+    """Keep `cues.csv` likewise: the user's cues, proposed ones, or one as long as the film; without the holes that are
+    asked for. Proposed ones follow the curve that was asked for, not one edited by hand.
+
+    Raises:
+        InputError: if the user's cannot be used.
+        UsageError: if the holes leave no music.
+    """
+    path, given, spot = run.folder / "cues.csv", run.options.cues_path, run.options.spot
+    duration, made_curve = run.film.duration_seconds, run.manifest.data["made_from"]["curve.csv"]
+    holes = [(each.start_seconds, each.stop_seconds) for each in run.options.at if not each.music]
+    if late := [start for start, _ in holes if start >= duration]:
+        raise UsageError(f"--at {float(late[0]):g}-... music=off lies behind the film's end at {float(duration):g} s")
+    about = [[str(start), str(stop)] for start, stop in holes]
+    asked = digest([run.film_key, str(duration), fingerprint(given) if given else None, spot, about])
+
+    def make() -> str:
+        if given:
+            cues = read_cues(given, duration)
+        elif spot:
+            track = None if run.audio == "replace" else run.options.mix.track
+            cues = spot_film(
+                run.film, run.reading, curve, track=track, progress=lambda share: run.tell("listen", share, 1.0)
+            )
+        else:
+            cues = whole_film(duration)
+        return to_csv(check_cues(cut_holes(cues, holes), duration))
+
+    made_from: list[object] = [run.read_key, made_curve["request"], run.audio, run.options.mix.track] if spot else []
+    _settle(run, path, "file" if given else "spotting" if spot else "film", asked, made_from, make)
+    return read_cues(path, duration)
 
 
 def _settle(

@@ -134,32 +134,38 @@ def changed_spans(changed: NDArray[np.bool_], *, before: int, after: int, gap: i
     return merge([Span(max(0, start - before), min(total, stop + after)) for start, stop in spans], gap)
 
 
-def windows_of(span: Span, total: int, window: int, prompt: int) -> list[Window]:
-    """Windows that compose a span of `total` frames anew; the first has what was kept before it as its prompt.
+def overlap(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """What spans have in common with others, in order; what lies in two of the others stays in two pieces."""
+    others = list(others)
+    shared = (Span(max(a.start, b.start), min(a.stop, b.stop)) for a in spans for b in others)
+    return sorted(span for span in shared if span.start < span.stop)
 
-    kept     ================================================================
+
+def windows_of(span: Span, cue: Span, window: int, prompt: int) -> list[Window]:
+    """Windows that compose a span of a cue anew; the first has what of the cue was kept before it as its prompt.
+
+    cue        |=========================================|
     span                    |                 |
     window 0    |--prompt---|===new===========|===...                (as long as a window can be)
     """
-    known = min(span.start, prompt)
+    known = min(span.start - cue.start, prompt)
     moved = continuation_windows(span.stop - span.start + known, window, prompt)
     by = span.start - known
-    # The first window of a stream has no prompt; this one has what is there. Only the film's last one may end.
+    # The first window of a stream has no prompt; this one has what is there. Only the cue's last one may end.
     return [
-        Window(w.index, w.start + by, w.stop + by, w.prompt if w.index else known, last=w.stop + by == total)
+        Window(w.index, w.start + by, w.stop + by, w.prompt if w.index else known, last=w.stop + by == cue.stop)
         for w in moved
     ]
 
 
-def windows_over(span: Span, total: int, window: int, prompt: int) -> list[Window]:
-    """Those windows of the whole film whose new frames cover a span; the first is composed whole, without a prompt.
+def windows_over(span: Span, cue: Span, window: int, prompt: int) -> list[Window]:
+    """Those windows of a whole cue whose new frames cover a span; the first is composed whole, without a prompt.
 
-    film     |=========0=========|=====1=====|=====2=====|=====3=====|
+    cue      |=========0=========|=====1=====|=====2=====|=====3=====|
     span                            |             |
     window 1             |==========new======|
     window 2                         |prompt-|====new====|
     """
-    whole = continuation_windows(total, window, prompt)
+    whole = windows_of(cue, cue, window, prompt)
     chosen = [w for w in whole if w.new_start < span.stop and w.stop > span.start]
-    chosen[0] = dataclasses.replace(chosen[0], prompt=0)
-    return chosen
+    return [dataclasses.replace(w, prompt=0) if w is chosen[0] else w for w in chosen]

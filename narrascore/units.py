@@ -6,6 +6,7 @@ import contextlib
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ class WindowStore:
         self.folder = folder
         self._made_in = digest(environment)
         self._accepted = {self._made_in, *map(digest, accepted)}
+
+    def of_cue(self, start: int) -> WindowStore:
+        """The store of the cue that begins at a frame of the film: this one at 0, else a folder in it."""
+        store = copy(self)
+        store.folder = self.folder / f"cue-{start}" if start else self.folder
+        return store
 
     def load(self, index: int, key: str) -> ComposedWindow | None:
         """Window `index` with its new frames `[K, n]` (int16), or None if it is absent, damaged or another unit."""

@@ -14,7 +14,7 @@ from narrascore.files import move, nearest, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
 
-EDITABLE = ("curve.csv", "anchor.json")
+EDITABLE = ("curve.csv", "anchor.json", "cues.csv")
 """What a user may change by hand between two runs."""
 MARGIN_BYTES = 64 * 2**20
 """Left free on the disk beside what the results are expected to take."""

@@ -88,7 +88,7 @@ def test_reading_leaves_what_is_edited_and_scoring_goes_on_from_it(
     edited, anchor = edit(folder), (folder / "anchor.json").read_bytes()
     assert set(score_film(pipeline, film, READ).stage_seconds) == {"picture"}
     scored = score_film(pipeline, film, replace(PLAIN, batch=2))
-    assert set(scored.stage_seconds) == {"compose", "render", "figure"} and scored.version is None
+    assert set(scored.stage_seconds) == {"cues", "compose", "render", "figure"} and scored.version is None
     assert (folder / "curve.csv").read_bytes() == edited and (folder / "anchor.json").read_bytes() == anchor
     kept = Composition.load(folder / "windows" / "codes.safetensors")
     assert kept is not None

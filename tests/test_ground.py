@@ -25,14 +25,14 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(
         ("errors", "affect", "anchor", "lexicon", "windows", "checkpoint", "hub", "display", "spreadsheet"), 0
     ),
-    **dict.fromkeys(("media", "data", "files", "spans", "directions"), 1),
+    **dict.fromkeys(("media", "data", "files", "spans", "directions", "cues"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "report_page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
     **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "turns"), 3),
     **dict.fromkeys(("placing", "planning", "estimate", "checkup", "score_display"), 3),
-    **dict.fromkeys(("markers", "turns", "timeline", "provenance", "stems"), 3),
+    **dict.fromkeys(("timeline", "provenance", "stems", "spotting", "cue_editing", "cue_sound"), 3),
     **dict.fromkeys(("cli",), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}

@@ -77,7 +77,7 @@ def test_a_job_leaves_everything_and_all_of_it_can_be_read(pipeline: Pipeline, f
     assert manifest["state"] == "finished"
     assert manifest["licences"] == {"music": "none"}
     assert manifest["environment"]["versions"]["torch"]
-    assert set(manifest["stage_seconds"]) == {"read", "curve", "anchor", "compose", "render", "figure", "film"}
+    assert set(manifest["stage_seconds"]) == {"read", "curve", "anchor", "cues", "compose", "render", "figure", "film"}
     assert [row["index"] for row in manifest["windows"]] == [0, 1, 2, 3]
     assert len({row["key"] for row in manifest["windows"]}) == 4
     assert [row["stop_seconds"] for row in manifest["windows"]] == [0.4, 0.65, 0.9, 1.0]

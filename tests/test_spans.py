@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ from narrascore.spans import (
     choose_part,
     frames_of,
     merge,
+    overlap,
     parse_seconds,
     parse_spans,
     windows_of,
@@ -86,33 +88,39 @@ def test_a_change_is_heard_before_and_after_it() -> None:
 @pytest.mark.parametrize("window", [30, 47])
 @pytest.mark.parametrize("prompt", [0, 12, 29])
 def test_the_windows_of_a_span_compose_exactly_it(window: int, prompt: int) -> None:
-    for start in (0, 1, 11, 12, 13, 200):
+    for first, start in ((0, 0), (0, 1), (0, 11), (0, 12), (0, 13), (0, 200), (50, 50), (50, 61), (50, 200)):
         for frames in (1, 17, 18, 19, 100):
-            windows = windows_of(Span(start, start + frames), start + frames, window, prompt)
+            windows = windows_of(Span(start, start + frames), Span(first, start + frames), window, prompt)
             assert windows[0].new_start == start and windows[-1].stop == start + frames
-            assert windows[0].prompt == min(start, prompt)
+            assert windows[0].prompt == min(start - first, prompt)
             assert all(a.stop == b.new_start and b.prompt == prompt for a, b in itertools.pairwise(windows))
-            assert all(0 < w.frames <= window and w.frames > w.prompt and w.start >= 0 for w in windows)
+            assert all(0 < w.frames <= window and w.frames > w.prompt and w.start >= first for w in windows)
 
 
 @pytest.mark.parametrize("total", [100, 101])
-def test_a_span_s_last_window_may_end_only_with_the_film(total: int) -> None:
-    last = [window.last for window in windows_of(Span(20, 100), total, 40, 15)]
+def test_a_span_s_last_window_may_end_only_with_its_cue(total: int) -> None:
+    last = [window.last for window in windows_of(Span(20, 100), Span(10, total), 40, 15)]
     assert last == [False] * (len(last) - 1) + [total == 100]
 
 
 def test_the_windows_of_all_are_those_of_the_film() -> None:
-    assert windows_of(Span(0, 100), 100, 40, 15) == continuation_windows(100, 40, 15)
-    assert windows_over(Span(0, 100), 100, 40, 15) == continuation_windows(100, 40, 15)
+    film = Span(0, 100)
+    assert windows_of(film, film, 40, 15) == windows_over(film, film, 40, 15) == continuation_windows(100, 40, 15)
 
 
-def test_a_part_is_covered_by_windows_of_the_film() -> None:
-    whole = continuation_windows(200, 40, 15)
-    for start in range(0, 199, 7):
-        for stop in range(start + 1, 201, 13):
-            windows = windows_over(Span(start, stop), 200, 40, 15)
-            assert windows[0].start <= start and windows[-1].stop >= stop
-            assert windows[1:] == whole[windows[0].index + 1 : windows[-1].index + 1]
-            assert (windows[0].start, windows[0].stop, windows[0].prompt) == (
-                whole[windows[0].index].start, whole[windows[0].index].stop, 0,
-            )  # fmt: skip
+def test_a_part_is_covered_by_windows_of_its_cue() -> None:
+    for first, total in ((0, 200), (30, 230)):
+        cue = Span(first, total)
+        whole = windows_of(cue, cue, 40, 15)
+        for start in range(first, total - 1, 7):
+            for stop in range(start + 1, total + 1, 13):
+                windows = windows_over(Span(start, stop), cue, 40, 15)
+                assert windows[0].start <= start and windows[-1].stop >= stop
+                assert windows[1:] == whole[windows[0].index + 1 : windows[-1].index + 1]
+                assert windows[0] == replace(whole[windows[0].index], prompt=0)
+
+
+def test_spans_in_cues_are_cut_at_their_edges() -> None:
+    cues = [Span(0, 5), Span(5, 9), Span(20, 30)]
+    assert overlap([Span(3, 25)], cues) == [Span(3, 5), Span(5, 9), Span(20, 25)]
+    assert overlap([Span(9, 20)], cues) == overlap([], cues) == []

@@ -8,7 +8,13 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-STAGES = {"read": "watching", "compose": "composing", "render": "playing", "film": "writing the film"}
+STAGES = {
+    "read": "watching",
+    "listen": "listening",
+    "compose": "composing",
+    "render": "playing",
+    "film": "writing the film",
+}
 BAR = "{desc:<32} {percentage:3.0f}% |{bar:30}| {elapsed} < {remaining}"
 
 

@@ -29,8 +29,8 @@ affect curve, the anchor and a report. A run that was stopped goes on when the s
 stands for the films in it, a LIST.txt for those it names, one a line. After a bare -- everything is the name of a
 film. Times are seconds, MM:SS or HH:MM:SS."""
 PATHS_AND_TEXT = (
-    "output", "curve", "markers", "prompt", "eye", "probe", "music", "adapter", "soundfont", "separation", "redo",
-    "start", "stop",
+    "output", "curve", "cues", "markers", "prompt", "eye", "probe", "music", "adapter", "soundfont", "separation",
+    "redo", "start", "stop",
 )  # fmt: skip
 FAILED = "failed"
 
@@ -46,6 +46,8 @@ class ScoreSettings(SystemSettings):
     prompt: str | None
     curve: Path | None
     clip_curve: bool
+    cues: Path | None
+    spot: Literal["auto"] | None
     still_seconds: float
     curve_smoothing_seconds: float
     curve_gain: float
@@ -185,6 +187,8 @@ def _options(settings: ScoreSettings, only_read: bool) -> ScoreOptions:
         prompt=settings.prompt or "",
         curve_path=settings.curve,
         clip_curve=settings.clip_curve,
+        cues_path=settings.cues,
+        spot=settings.spot,
         still_seconds=settings.still_seconds,
         curve_smoothing_seconds=settings.curve_smoothing_seconds,
         curve_gain=settings.curve_gain,
@@ -288,6 +292,10 @@ def add_flags(parser: Parser) -> Parser:
     parser.add_argument("--prompt", metavar="TEXT", help="the music asked for, instead of what the eye conceives")
     parser.add_argument("--curve", metavar="CSV", help="time_seconds,valence,arousal, instead of what the eye reads")
     parser.add_argument("--clip-curve", action="store_true", help="bring its values into [-1, 1], not refuse them")
+    parser.add_argument(
+        "--cues", metavar="CSV", help="where there is music: in_seconds,out_seconds,fade_in_seconds,..."
+    )
+    parser.add_argument("--spot", choices=("auto",), help="propose where there is music, instead of everywhere")
     parser.add_argument("--still-seconds", type=float, metavar="S", help="how long a picture is shown (default 5)")
     parser.add_argument(
         "--curve-smoothing", dest="curve_smoothing_seconds", type=float, metavar="S",

@@ -8,8 +8,9 @@ music -----> x music gain --> x fades --> x ------> stem -------'
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ from narrascore.windows import samples_of
 
 Mode = Literal["duck", "mix", "replace"]
 Levels = dict[str, float | str | list[float | None] | None]
+Stretches = Sequence[tuple[Fraction | float, Fraction | float]]
 
 QUIETEST_MUSIC_LUFS = -30.0
 """Under near-silent sound the music does not sink with it; under soft speech it then ducks deeper by as much."""
@@ -63,6 +65,8 @@ class Mix:
         duck_db: `[S + 1]`, the music's further gain at every edge between steps of 20 ms; None where it has none.
         ceiling_db: of the limiter; None where none is needed.
         levels: what was measured and chosen, for the manifest; None stands for silence.
+        heard: (start, stop) in seconds of where there is music; None is everywhere. Elsewhere nothing is added to the
+            film's sound, nor what a change of rate rings.
     """
 
     film: Film
@@ -77,6 +81,7 @@ class Mix:
     duck_db: Track | None
     ceiling_db: float | None
     levels: Levels
+    heard: Stretches | None = None
 
     @property
     def channels(self) -> int:
@@ -132,6 +137,9 @@ class Mix:
             fade = min(round(seconds * self.sample_rate_hz), self.samples // 2)
             if fade:
                 gain *= (np.sin(np.pi / 2 * np.minimum(distance / fade, 1)) ** 2).astype(np.float32)
+        if self.heard is not None:
+            rate_hz = self.sample_rate_hz
+            gain *= np.any([(round(a * rate_hz) <= at) & (at < round(b * rate_hz)) for a, b in self.heard], axis=0)
         if self.duck_db is not None:
             gain *= gains_between(self.duck_db, position, samples, self.sample_rate_hz)
         return gain
@@ -144,6 +152,7 @@ def mix_film(
     settings: MixSettings | None = None,
     *,
     sample_rate_hz: int = SAMPLE_RATE_HZ,
+    heard: Stretches | None = None,
 ) -> Mix:
     """Choose the levels of music and film sound in passes over both, keeping neither in memory.
 
@@ -163,6 +172,8 @@ def mix_film(
         mode: "duck", "mix" or "replace".
         settings: of the mix.
         sample_rate_hz: of the mix.
+        heard: where there is music, as for `Mix`. The loudness of music is that of its cues: the measure's gate leaves
+            silence out.
 
     Raises:
         InputError: if the film has no such track, or the music cannot be read.
@@ -181,7 +192,9 @@ def mix_film(
         powers = chain.powers
     is_alone = own < SILENT_LUFS
     samples = samples_of(film.duration_seconds, sample_rate_hz)
-    flat = Mix(film, Path(music_wav), "replace", settings, "stereo", sample_rate_hz, samples, 0.0, 0.0, None, None, {})
+    flat = Mix(
+        film, Path(music_wav), "replace", settings, "stereo", sample_rate_hz, samples, 0.0, 0.0, None, None, {}, heard
+    )
     music = flat.measure().lufs
     under = own - settings.music_below_lu
     held_up_db = max(0.0, QUIETEST_MUSIC_LUFS - under)

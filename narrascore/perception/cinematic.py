@@ -88,6 +88,18 @@ class CinematicEye:
         return {"eye": self.name, "rate_hz": RATE_HZ, "height": HEIGHT, "states": list(STATE_NAMES)}
 
 
+def cut_times(
+    counts: NDArray[np.floating], first_seconds: NDArray[np.floating], last_seconds: NDArray[np.floating]
+) -> list[float]:
+    """Film times of the hard cuts, in order, from three columns of the states, `[F]` each; cuts between the first and
+    the last of a second are taken as evenly spaced."""
+    return [
+        second + float(at)
+        for second, (count, first, last) in enumerate(zip(counts, first_seconds, last_seconds, strict=True))
+        for at in np.linspace(first, last, int(count))
+    ]
+
+
 class _Look(NamedTuple):
     """One picture's measures."""
 

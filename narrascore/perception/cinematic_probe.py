@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrascore.affect import AffectCurve
-from narrascore.perception.cinematic import STATE_NAMES
+from narrascore.perception.cinematic import STATE_NAMES, cut_times
 
 PLEASURE_OF_BRIGHTNESS, PLEASURE_OF_SATURATION = 0.69, 0.22  # Valdez & Mehrabian 1994
 AROUSAL_OF_BRIGHTNESS, AROUSAL_OF_SATURATION = -0.31, 0.60  # Valdez & Mehrabian 1994
@@ -114,20 +114,13 @@ def cut_density(state: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     A film of a single shot has no cutting rhythm at all, however short it is: its density is 0.
 
     Args:
-        state: the columns `cuts`, `first_cut_seconds` and `last_cut_seconds`, `[F]` each. Cuts between the first and
-            the last of a second are taken as evenly spaced.
+        state: the columns `cuts`, `first_cut_seconds` and `last_cut_seconds`, `[F]` each.
 
     Returns:
         `[F]` in [0, 1).
     """
     rows = len(state["cuts"])
-    cuts = [
-        second + at
-        for second, (count, first, last) in enumerate(
-            zip(state["cuts"], state["first_cut_seconds"], state["last_cut_seconds"], strict=True)
-        )
-        for at in np.linspace(first, last, int(count))
-    ]
+    cuts = cut_times(state["cuts"], state["first_cut_seconds"], state["last_cut_seconds"])
     if not cuts:
         return np.zeros(rows)
     borders = np.array([0.0, *cuts, float(rows)])

@@ -44,6 +44,9 @@ class Codec(Protocol):
     def decode_chunks(self, codes: Tensor, chunk_frames: int) -> Iterator[Tensor]:
         """The samples of `decode`, in order, `[C, n]` at a time."""
 
+    def silence(self, frames: int) -> Tensor:
+        """`[K, frames]`, int16: what stands in a film's codes where there is no music."""
+
     def for_anchor(self, anchor: MusicalAnchor) -> Codec:
         """The codec that plays what this anchor asks for."""
 
@@ -99,6 +102,10 @@ class EncodecCodec:
         for left, start, stop, right in chunks_with_context(codes.shape[-1], chunk_frames, context):
             audio = self.decode(codes[:, left:right])
             yield audio[:, (start - left) * self.samples_per_frame : (stop - left) * self.samples_per_frame]
+
+    def silence(self, frames: int) -> Tensor:
+        """Zeros `[K, frames]`, which only fill the place: no code of EnCodec's is silent, so they are not decoded."""
+        return torch.zeros(self.codebooks, frames, dtype=torch.int16)
 
     def for_anchor(self, anchor: MusicalAnchor) -> EncodecCodec:
         return self

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from narrascore.spans import Span, overlap
 from narrascore.synthesis.codec import Codec
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.synthesis.score_codes import PITCHED, PULSE, bar_starts, cut_out, read_notes, read_pulse
@@ -122,6 +123,15 @@ def lay_over(codec: Codec, blocks: Iterable[Tensor], patch: Patch, total: int, c
             block[:, first - at : last - at] = (1 - weight) * under + weight * sound.take(last - first)
         at += block.shape[1]
         yield block
+
+
+def within(patches: Iterable[Patch], cue: Span) -> list[Patch]:
+    """What of patches is heard in a cue, in frames counted from its first one."""
+    return [
+        Patch(shared.start - cue.start, shared.stop - cue.start, patch.left - cue.start, patch.codes)
+        for patch in patches
+        for shared in overlap([Span(patch.start, patch.stop)], [cue])
+    ]
 
 
 class _Samples:

@@ -98,6 +98,10 @@ class ScoreCodec:
         for parts in zip(*cuts, strict=True):
             yield {stem: torch.from_numpy(part) for stem, part in zip(STEMS, parts, strict=True)}
 
+    def silence(self, frames: int) -> Tensor:
+        """Rests `[11, frames]`; pulse, chord and dynamics stay what they were."""
+        return torch.from_numpy(score_codes.empty_score(frames))
+
     def write_midi(self, codes: Tensor | NDArray[np.integer], path: str | Path) -> None:
         """Write the score as MIDI, with this palette's programs and key; see midi.py."""
         midi.write_midi(_read(codes), self.palette, path)

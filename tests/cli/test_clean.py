@@ -45,8 +45,9 @@ def test_windows_go_and_results_stay(pipeline: Pipeline, film: Path, capsys: pyt
 
     score_film(pipeline, film, ScoreOptions(audio="music-only", prompt="calm strings", seed=1))
     assert main(["clean", str(film.parent), "--reading", "--versions"]) == 0
-    kept = {"music.wav", "curve.csv", "anchor.json", "figure.png", "report.html", "manifest.json"}
-    assert names(folder) == kept | {"windows/codes.safetensors", "windows/curve.csv", "windows/anchor.json"}
+    edited = {"curve.csv", "anchor.json", "cues.csv"}
+    kept = edited | {"music.wav", "figure.png", "report.html", "manifest.json"}
+    assert names(folder) == kept | {"windows/codes.safetensors", *(f"windows/{name}" for name in edited)}
     assert score_film(pipeline, film, ScoreOptions(audio="music-only", prompt="calm strings", seed=1)).already_finished
 
 

@@ -193,3 +193,28 @@ def test_the_films_other_track_can_be_mixed(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         MixSettings(**change)  # type: ignore[arg-type]
+
+
+def test_where_there_is_no_music_the_films_sound_is_left_alone(tmp_path: Path) -> None:
+    seconds, rate_hz = 12, 32_000  # a rate that has to be changed, which rings beyond the music's ends
+    sound = np.zeros((1, seconds * rate_hz), np.float32)
+    noise = np.random.default_rng(0)
+    sound[:, 3 * rate_hz : 8 * rate_hz] = 0.3 * noise.uniform(-1, 1, 5 * rate_hz)
+    own = 0.5 * speech(seconds)
+    film = film_with(tmp_path, own, seconds=seconds)
+    path = write_wav(tmp_path / "music.wav", [sound], rate_hz, 1)
+    mix = mix_film(film, path, "duck", heard=[(3, 8)])
+    mixed = whole(mix)
+    only = np.concatenate(list(mix.music_blocks()), axis=1)
+    outside = np.ones(mix.samples, dtype=bool)
+    outside[3 * 48_000 : 8 * 48_000] = False
+    film_alone = np.concatenate(list(read_audio(film, layout=mix.layout)), axis=1) * np.float32(
+        10 ** (mix.film_db / 20)
+    )
+    assert np.array_equal(mixed[:, outside], film_alone[:, outside]) and not only[:, outside].any()
+    assert np.abs(only[:, ~outside]).max() > 0.01
+
+    # Silence does not count, but for the measure's blocks of 0.4 s that lie half in it: a quarter of a LU of 5 s.
+    short = write_wav(tmp_path / "short.wav", [sound[:, 3 * rate_hz : 8 * rate_hz]], rate_hz, 1)
+    brief = mix_film(film_with(tmp_path, own[:, : 5 * 48_000], seconds=5), short, "mix")
+    assert level(mix, "music_lufs") == pytest.approx(level(brief, "music_lufs") - 0.15, abs=0.15)
