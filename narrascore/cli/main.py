@@ -16,6 +16,7 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 # Each module has `run(words) -> exit code`. None is imported before it is asked for: --help stays light.
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
+    "studio": ("narrascore.cli.studio", "score films on a page in the browser"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
@@ -23,7 +24,7 @@ COMMANDS = {
     "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
-EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {"studio": "studio", "prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}
