@@ -29,7 +29,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
     **dict.fromkeys(("markers", "turns"), 3),
-    **dict.fromkeys(("cli",), 4),
+    **dict.fromkeys(("studio", "cli"), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}
 
@@ -42,6 +42,8 @@ HOMES = {
     "demucs": {"data"},
     "httpx2": {"perception"},
     "matplotlib": {"report", "evaluation"},
+    "gradio": {"studio"},
+    "starlette": {"studio"},
 }
 
 

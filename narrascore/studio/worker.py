@@ -107,7 +107,7 @@ class Worker:
     def _do(self, name: str) -> str:
         try:
             self._score(name, _Watch(self._show))
-        except InterruptedJobError:
+        except (InterruptedJobError, KeyboardInterrupt):
             return "Stopped. What was finished is kept: Score goes on from there."
         except NarraScoreError as error:
             return str(error)
