@@ -89,10 +89,14 @@ class StudioFilm:
                 "height": film.height, "has_sound": bool(film.audio_tracks), "has_picture": film.has_picture,
                 "wish": Wish().to_plain(), "error": "", "note": "",
             }  # fmt: skip
-            folder.mkdir(parents=True, exist_ok=True)
-            move(upload, folder / name)
             found = cls(folder, about)
-            found.save()
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                move(upload, found.path)
+                found.save()
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
             return found
         finally:
             upload.unlink(missing_ok=True)

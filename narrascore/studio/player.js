@@ -3,7 +3,8 @@
    In comes `props.value` (views.player): {film, picture, width, height, takes: [{label, music, film}, ...]}, the newest
    take first. The sound is the clock; the picture, always mute, follows it. */
 
-const DRIFT = 0.08;          // s that the picture or the other take may be off
+const PICTURE_DRIFT = 0.2;   // s that the picture may be off while it plays: a seek shows, a fifth of a second hardly
+const SOUND_DRIFT = 0.06;    // s that the take which is not heard may be off
 
 let given = null;
 let heard = 0;               // 0 is A, 1 is B
@@ -74,8 +75,11 @@ function tick() {
   time.textContent = `${clock(at)} / ${clock(whole)}`;
   play.setAttribute("aria-label", sound.paused ? "Play" : "Pause");
   play.classList.toggle("ns-playing", !sound.paused);
-  for (const other of [picture, sounds[1 - heard]])
-    if (other.readyState > 0 && Math.abs(other.currentTime - at) > DRIFT && at < other.duration) other.currentTime = at;
+  for (const other of [picture, sounds[1 - heard]]) {
+    const allowed = sound.paused ? 0.01 : other === picture ? PICTURE_DRIFT : SOUND_DRIFT;
+    const off = Math.abs(other.currentTime - at) > allowed;
+    if (off && other.readyState > 0 && !other.seeking && at < other.duration) other.currentTime = at;
+  }
   if (given) say("time", {film: given.film, seconds: at});
 }
 

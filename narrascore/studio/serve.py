@@ -19,8 +19,6 @@ from narrascore.studio.studio import UPLOADS, Studio, clear_uploads
 if TYPE_CHECKING:
     from narrascore.pipeline import Pipeline
 
-FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]
-
 
 def serve(settings: StudioSettings) -> None:
     """Answer the page until the user ends it (Ctrl+C).
@@ -80,7 +78,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _launch(page: Any, studio: Studio, settings: StudioSettings) -> str:
     from narrascore.studio.downloads import zip_route
-    from narrascore.studio.page import script, theme
+    from narrascore.studio.layout import package_text, theme
 
     try:
         _, url, _ = page.launch(
@@ -90,8 +88,8 @@ def _launch(page: Any, studio: Studio, settings: StudioSettings) -> str:
             inbrowser=settings.open_browser,
             prevent_thread_lock=True,
             quiet=True,
-            theme=theme(FONTS),
-            css=script("studio.css"),
+            theme=theme(),
+            css=package_text("studio.css"),
             allowed_paths=[str(studio.folder)],
             max_file_size=settings.max_upload_mib * 2**20,
             footer_links=[],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -100,7 +101,8 @@ class Worker:
                     return
                 self._running, self._stopping, self._step = self._waiting.pop(0), False, Step()
             told = self._do(self._running)
-            self._ended(self._running, told)
+            with contextlib.suppress(NarraScoreError):  # a full disk cannot even keep why; the thread serves on
+                self._ended(self._running, told)
             with self._turn:
                 self._running = ""
 
