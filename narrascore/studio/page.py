@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from narrascore.studio import views
 from narrascore.studio.films import STATE_FILE, StudioFilm
 from narrascore.studio.layout import AUDIO, lay_out
 from narrascore.studio.studio import Studio
-from narrascore.studio.wishes import Wish
+from narrascore.studio.wishes import Off, Wish
 
 LOOK_SECONDS = 1.0
 """How often a tab looks whether there is anything new."""
@@ -37,6 +38,7 @@ def build_page(studio: Studio, *, max_upload_mib: int, keep_hours: float) -> gr.
     ) as blocks:
         page = Page(studio, {"most_bytes": max_upload_mib * 2**20, "most_told": told})
         page.wire(blocks)
+    assert isinstance(blocks, gr.Blocks)
     return blocks
 
 
@@ -127,13 +129,17 @@ class Page:
         return self._after(lambda: self.studio.score(name, self._wish(name, *words), _curve(name, words)), name)
 
     def another(self, name: str, *words: Any) -> Answer:
-        return self._after(lambda: self.studio.score(name, self._wish(name, *words, 1), _curve(name, words)), name)
+        def act() -> None:
+            wish = self._wish(name, *words)
+            self.studio.score(name, replace(wish, seed=wish.seed + 1), _curve(name, words))
+
+        return self._after(act, name)
 
     def redraw(self, spans: str, name: str, *words: Any) -> Answer:
         return self._after(lambda: self.studio.redraw(name, self._wish(name, *words), spans, _curve(name, words)), name)
 
     def choose_audio(self, mode: str) -> Answer:
-        return self._depths(mode, {}, {})
+        return self._depths(mode)
 
     def _after(self, act: Callable[[], None], name: str) -> Answer:
         """Do it and show what came of it, or the line that says why not; nothing of what was typed is lost then."""
@@ -144,12 +150,10 @@ class Page:
         return {self.on.notice: "", **self.look(name, {})}
 
     def _wish(
-        self, name: str, prompt: str, mode: Any, below_lu: float, duck_db: float, loudness: Any,
-        _desk: dict[str, Any], takes_on: int = 0,
-    ) -> Wish:  # fmt: skip
-        loud = "off" if loudness == "off" else float(loudness)
-        seed = self.studio.film(name).wish.seed + takes_on
-        return Wish(prompt.strip(), seed, mode, float(below_lu), float(duck_db), loud)
+        self, name: str, prompt: str, mode: Any, below_lu: float, duck_db: float, loudness: Any, _desk: Any
+    ) -> Wish:
+        loud: float | Off = "off" if loudness == "off" else float(loudness)
+        return Wish(prompt.strip(), self.studio.film(name).wish.seed, mode, float(below_lu), float(duck_db), loud)
 
     def _results(self, film: StudioFilm, *, busy: bool) -> Answer:
         """What came of a film, and what can be done with it now."""
@@ -171,18 +175,20 @@ class Page:
         """What was asked of a film last."""
         on, wish, modes = self.on, film.wish, _modes(film)
         mode = wish.audio or modes[0]
+        depths = self._depths(mode)
         return {
             on.sentence: gr.update(value=wish.prompt, placeholder=views.sentence_of(film)[0]),
             on.audio: gr.update(choices=[(AUDIO[each], each) for each in modes], value=mode),
-            **self._depths(mode, {"value": wish.music_below_lu}, {"value": wish.duck_db}),
+            on.below: {**depths[on.below], "value": wish.music_below_lu},
+            on.duck: {**depths[on.duck], "value": wish.duck_db},
             on.loudness: gr.update(value=wish.loudness),
         }
 
-    def _depths(self, mode: str, below: dict[str, float], duck: dict[str, float]) -> Answer:
-        """The depths that a mode has."""
+    def _depths(self, mode: str) -> dict[Any, dict[str, Any]]:
+        """Which depths a mode has."""
         return {
-            self.on.below: gr.update(visible=mode in ("duck", "mix"), **below),
-            self.on.duck: gr.update(visible=mode == "duck", **duck),
+            self.on.below: gr.update(visible=mode in ("duck", "mix")),
+            self.on.duck: gr.update(visible=mode == "duck"),
         }
 
     def _revisions(self, films: list[StudioFilm], film: StudioFilm | None) -> dict[str, str]:

@@ -77,7 +77,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _launch(page: Any, studio: Studio, settings: StudioSettings) -> str:
-    from narrascore.studio.downloads import zip_route
+    from narrascore.studio.downloads import download_routes
     from narrascore.studio.layout import package_text, theme
 
     try:
@@ -100,7 +100,7 @@ def _launch(page: Any, studio: Studio, settings: StudioSettings) -> str:
             mcp_server=False,
             app_kwargs={
                 "middleware": [_middleware((settings.host, "localhost", "127.0.0.1"))],
-                "routes": [zip_route(studio)],
+                "routes": download_routes(studio),
                 "docs_url": None, "redoc_url": None, "openapi_url": None,
             },
         )  # fmt: skip

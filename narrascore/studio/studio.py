@@ -175,7 +175,7 @@ def clear_uploads(folder: Path) -> None:
 
 def _checked(values: Sequence[Sequence[float]], now: AffectCurve | None) -> AffectCurve:
     try:
-        given = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values, dtype=np.float32)
         curve = AffectCurve(given, 1.0 if now is None else now.rate_hz)
     except (ValueError, TypeError) as error:
         raise UsageError(f"the curve cannot be used ({error}): reload the page") from error

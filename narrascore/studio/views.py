@@ -135,30 +135,32 @@ def _outcome(film: StudioFilm) -> str:
 
 
 def _files(film: StudioFilm, take: Take) -> str:
-    rows = []
-    for path in film.results(take):
-        kind = "Scored film" if path == take.film else KINDS.get(path.name, KINDS.get(path.suffix, path.name))
-        what = f"{kind}: {path.stem}" if path.parent.name in ("stems", "deliver") else kind
-        opens = ' target="_blank" rel="noopener"' if path.suffix == ".html" else f' download="{_saved_as(film, path)}"'
-        rows.append(f'<li><a href="{_link(path)}"{opens}>{html.escape(what)}</a> <span class="ns-quiet">'
-                    f"{_size(path.stat().st_size)}</span></li>")  # fmt: skip
-    everything = f"/studio/{film.id}/{take.number}.zip"
-    rows.append(f'<li><a href="{everything}" download>Everything, ZIP</a></li>')
+    place, rows = f"/studio/{film.id}/{take.number}", []
+    for name, path in names_in(film, take).items():
+        kind = "Scored film" if path == take.film else KINDS.get(name, KINDS.get(path.suffix, name))
+        told = f"{kind}: {path.stem}" if "/" in name else kind
+        # A report is read in the browser, everything else is saved.
+        link = f'href="{_link(path)}" target="_blank" rel="noopener"'
+        if path.suffix != ".html":
+            link = f'href="{place}/{quote(name)}" download'
+        size = f'<span class="ns-quiet">{_size(path.stat().st_size)}</span>'
+        rows.append(f"<li><a {link}>{html.escape(told)}</a> {size}</li>")
+    rows.append(f'<li><a href="{place}.zip" download>Everything, ZIP</a></li>')
     return f'<ul class="ns-files">{"".join(rows)}</ul>'
 
 
-def zip_names(film: StudioFilm, take: Take) -> list[tuple[str, Path]]:
-    """The files of a take and their names in its ZIP."""
-    return [
-        (path.name if path == take.film else path.relative_to(take.folder).as_posix(), path)
+def names_in(film: StudioFilm, take: Take) -> dict[str, Path]:
+    """The files of a take by the names under which they are asked for, and stand in its ZIP."""
+    return {
+        path.name if path == take.film else path.relative_to(take.folder).as_posix(): path
         for path in film.results(take)
-    ]
+    }
 
 
-def _saved_as(film: StudioFilm, path: Path) -> str:
+def saved_as(film: StudioFilm, path: Path) -> str:
     """`music.wav` of Holiday.mp4 is saved as `Holiday.music.wav`, not beside ten others of its name."""
     stem = Path(film.name).stem
-    return html.escape(path.name if path.name.startswith(f"{stem}.") else f"{stem}.{path.name}", quote=True)
+    return path.name if path.name.startswith(f"{stem}.") else f"{stem}.{path.name}"
 
 
 def _link(path: Path) -> str:

@@ -238,11 +238,11 @@ def test_a_film_is_scored_its_curve_dragged_and_its_takes_compared(tabs: Any, st
 
     # Taken along.
     with page.expect_download() as music:
-        page.click("#downloads > ul a:has-text('Music, WAV')")
+        page.locator("#downloads a", has_text="Music, WAV").first.click()
     assert Path(music.value.path()).read_bytes() == (studio.job / "music.wav").read_bytes()
     assert music.value.suggested_filename == "film.music.wav"
     with page.expect_download() as everything:
-        page.click("#downloads > ul a:has-text('Everything')")
+        page.locator("#downloads a", has_text="Everything").first.click()
     with zipfile.ZipFile(io.BytesIO(Path(everything.value.path()).read_bytes())) as archive:
         assert {"film.scored.mp4", "music.wav", "curve.csv", "report.html", "manifest.json"} <= set(archive.namelist())
         assert archive.read("music.wav") == (studio.job / "music.wav").read_bytes()
@@ -310,7 +310,9 @@ def test_files_are_served_from_the_studio_alone(studio: Running, tmp_path: Path)
         assert fetch(route + quote(path, safe="")) == 403, path
     assert fetch(route + "https://example.org/") == 403
     assert fetch(studio.url, Host="evil.example") == 403
-    assert fetch(studio.url + "studio/0123456789ab/1.zip") == 404
+    for path in ("0123456789ab/1.zip", "0123456789ab/1/note.txt", f"{studio.job.parent.name}/99/music.wav",
+                 f"{studio.job.parent.name}/1/..%2F..%2Fasked.txt"):  # fmt: skip
+        assert fetch(f"{studio.url}studio/{path}") == 404, path
     shutil.rmtree(inside.parent)
 
 
