@@ -145,14 +145,23 @@ function makeKnobs(lane) {
     }, lane.knobs);
     make("svg:circle", {class: "ns-hold", r: 20}, knob);
     make("svg:circle", {class: "ns-dot", r: 6}, knob);
-    knob.addEventListener("pointerdown", (event) => drag(event, lane, index, knob));
+    knob.addEventListener("pointerdown", (event) => drag(event, lane, nearest(lane, event)));
     knob.addEventListener("keydown", (event) => press(event, lane, index));
     knob.addEventListener("focus", () => { focused[lane.column] = index; knob.setAttribute("tabindex", "0"); });
   });
 }
 
-function drag(event, lane, index, knob) {
+/* On a phone the points lie closer together than a finger is wide: the nearest one is meant. */
+function nearest(lane, event) {
+  const box = lane.svg.getBoundingClientRect();
+  const far = given.points.map((seconds) =>
+    Math.hypot(event.clientX - box.left - x(seconds), event.clientY - box.top - y(lane, values[row(seconds)][lane.column])));
+  return far.indexOf(Math.min(...far));
+}
+
+function drag(event, lane, index) {
   if (event.button > 0) return;
+  const knob = lane.knobs.children[index];
   event.preventDefault();
   event.stopPropagation();
   knob.focus({preventScroll: true});

@@ -33,9 +33,12 @@ const choices = make("div", {class: "ns-choices"}, element);
 const hear = make("div", {class: "ns-segments", role: "group", "aria-label": "What is heard"}, choices);
 const kinds = ["In the film", "Music alone"].map((text) => make("button", {type: "button"}, hear, text));
 const compare = make("div", {class: "ns-compare", role: "group", "aria-label": "Compare two takes"}, choices);
-const sides = make("div", {class: "ns-segments"}, compare);
-const letters = ["A", "B"].map((text) => make("button", {type: "button", "aria-label": `Hear take ${text}`}, sides, text));
-const menus = ["A", "B"].map((text) => make("select", {"aria-label": `Take ${text}`}, compare));
+const letters = [], menus = [];
+for (const text of ["A", "B"]) {
+  const side = make("div", {class: "ns-side"}, compare);
+  letters.push(make("button", {type: "button", "aria-label": `Hear ${text}`}, side, text));
+  menus.push(make("select", {"aria-label": `Take that ${text} is`}, side));
+}
 
 const source = (side) => {
   const take = given.takes[chosen[side]];
