@@ -24,7 +24,13 @@ COMMANDS = {
     "clean": ("narrascore.cli.clean", "give back the room that finished jobs no longer need"),
     "download": ("narrascore.cli.download", "fetch the paper's models before they are needed"),
 }
-EXTRAS = {"studio": "studio", "prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {
+    "studio": "studio",
+    "prepare": "data",
+    "train-probe": "train",
+    "train-adapter": "train",
+    "evaluate": "evaluate",
+}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}
