@@ -44,5 +44,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[train,data,evaluate,api,dev]'
+	$(PIP) --editable '.[train,data,evaluate,api,notebook,timeline,studio,dev]'
 	@touch $(VENV)/.installed $@

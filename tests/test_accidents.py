@@ -174,7 +174,7 @@ def test_a_kill_between_two_moves_leaves_one_version(
     result = score_film(pipeline, film, replace(PLAIN, seed=1))
     assert [path.name for path in (folder / "versions").iterdir()] == ["1"]
     kept = {path.name for path in (folder / "versions" / "1").iterdir()}
-    assert kept == {"music.wav", "figure.png", "report.html", "manifest.json", "windows"}
+    assert kept == {"music.wav", "figure.png", "report.html", "provenance.json", "manifest.json", "windows"}
     assert [(folder / "versions" / "1" / name).read_bytes() for name in ("music.wav", codes)] == old
     assert (result.folder / codes).read_bytes() != old[1]
     assert score_film(pipeline, film, replace(PLAIN, seed=1)).already_finished

@@ -33,7 +33,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "turns"), 3),
     **dict.fromkeys(("placing", "planning", "estimate", "checkup", "score_display"), 3),
     **dict.fromkeys(("timeline", "provenance", "stems", "spotting", "cue_editing", "cue_sound"), 3),
-    **dict.fromkeys(("cli",), 4),
+    **dict.fromkeys(("studio", "cli"), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}
 
@@ -47,6 +47,8 @@ HOMES = {
     "httpx2": {"perception"},
     "matplotlib": {"report", "evaluation"},
     "opentimelineio": {"timeline"},
+    "gradio": {"studio"},
+    "starlette": {"studio"},
 }
 
 

@@ -293,13 +293,13 @@ HEADER = "time_seconds,valence,arousal\n"
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (HEADER + "0,0,0\n1,nan,0\n", "line 3: times from 0 and finite numbers"),
+        (HEADER + "0,0,0\n1,nan,0\n", "line 3: 'nan' is not a finite number"),
         ("t,v,a\n0,0,0\n", "line 1: the columns must be"),
         (HEADER + "0,0,0\n1,0\n", "line 3: three values wanted"),
         (HEADER + "0,0,0\n1,1.5,0\n", "line 3: valence and arousal lie in [-1, 1]"),
         (HEADER + "0,0,0\n2,0,0\n1,0,0\n", "line 4: times must rise"),
         (HEADER + "0,0,0\n0.5,0,0\n", "line 3: the last time is 0.5 s and the film lasts 6 s"),
-        (HEADER + "0,zero,0\n", "line 2: could not convert"),
+        (HEADER + "0,zero,0\n", "line 2: 'zero' is not a finite number"),
         (HEADER, "no rows"),
         ("\x00\xff", "curve c.csv"),
     ],

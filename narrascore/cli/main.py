@@ -21,6 +21,7 @@ from narrascore.errors import InputError, InterruptedJobError, NarraScoreError, 
 COMMANDS = {
     "score": ("narrascore.cli.score", "write the music for one or more films"),
     "read": ("narrascore.cli.read", "read a film's curve and anchor, to edit them before the music is written"),
+    "studio": ("narrascore.cli.studio", "score films on a page in the browser"),
     "prepare": ("narrascore.cli.prepare", "turn a downloaded, labelled set into what training reads"),
     "train-probe": ("narrascore.cli.train_probe", "train the part that reads valence and arousal off the picture"),
     "train-adapter": ("narrascore.cli.train_adapter", "train the part that makes the music follow the curve"),
@@ -30,7 +31,13 @@ COMMANDS = {
     "doctor": ("narrascore.cli.doctor", "look whether everything works here, and say what to do where it does not"),
     "completion": ("narrascore.cli.completion", "print what completes these commands in bash, zsh or fish"),
 }
-EXTRAS = {"prepare": "data", "train-probe": "train", "train-adapter": "train", "evaluate": "evaluate"}
+EXTRAS = {
+    "studio": "studio",
+    "prepare": "data",
+    "train-probe": "train",
+    "train-adapter": "train",
+    "evaluate": "evaluate",
+}
 """Command -> the optional dependencies that it needs."""
 
 OUT_OF_REACH = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO}

@@ -46,7 +46,7 @@ def test_windows_go_and_results_stay(pipeline: Pipeline, film: Path, capsys: pyt
     score_film(pipeline, film, ScoreOptions(audio="music-only", prompt="calm strings", seed=1))
     assert main(["clean", str(film.parent), "--reading", "--versions"]) == 0
     edited = {"curve.csv", "anchor.json", "cues.csv"}
-    kept = edited | {"music.wav", "figure.png", "report.html", "manifest.json"}
+    kept = edited | {"music.wav", "figure.png", "report.html", "provenance.json", "manifest.json"}
     assert names(folder) == kept | {"windows/codes.safetensors", *(f"windows/{name}" for name in edited)}
     assert score_film(pipeline, film, ScoreOptions(audio="music-only", prompt="calm strings", seed=1)).already_finished
 
