@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import COMPOSITION_FILE, Composition
-from narrascore.editing import Edit, heard_changes, make_edit
+from narrascore.editing import Edit, heard_changes, make_edit, search_frames, told_changes
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest, write_text
 from narrascore.run import Run
-from narrascore.spans import Span, frames_of
+from narrascore.spans import Span, frames_of, merge
 from narrascore.synthesis.composing import Composing
 from narrascore.units import WindowStore, differences
 from narrascore.windows import Window
@@ -22,8 +23,8 @@ from narrascore.workshop import EDITABLE
 def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Composition]:
     """Bring `windows/` to what is asked for.
 
-    The kept music of the same piece is gone on from: where the curve was changed or the user wants another draw, those
-    spans alone are composed anew. Another sentence, seed or model is another piece.
+    The kept music of the same piece is gone on from: where the curve or a local sentence was changed or the user wants
+    another draw, those spans alone are composed anew. Another sentence for the film, seed or model is another piece.
 
     Raises:
         UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film.
@@ -31,18 +32,21 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
     path, total = run.folder / "windows" / COMPOSITION_FILE, run.pipeline.frames_of(run.film.duration_seconds)
     piece = piece_of(run, anchor)
     kept = Composition.load(path)
-    changes: tuple[Span, ...] = ()
+    changes, why = tuple[Span, ...](), ""
     if kept is not None and kept.piece == piece:
-        changes = heard_changes(run.pipeline, kept.curve, curve, total)
+        heard = heard_changes(run.pipeline, kept.curve, curve, total)
+        told = told_changes(run.pipeline, replace(anchor, local=kept.local), anchor, total)
+        changes = tuple(merge([*heard, *told], search_frames(run.pipeline)))
+        why = " and ".join(name for name, spans in (("curve", heard), ("sentences", told)) if spans)
     if kept is not None and (kept.piece != piece or changes == (Span(0, total),)):
         kept, changes = None, ()
-    asked = [Edit("curve", changes)] if changes else []
+    asked = [Edit(why, changes)] if changes else []
     if run.options.redo:
         spans = frames_of(run.options.redo, run.pipeline.musicgen.frame_rate_hz, total)
         redo = Edit("redo", tuple(spans), run.options.take)
         asked += [redo] if kept is None or not redo.was_made(kept) else []
     if kept is None or asked:
-        work = digest([piece, array_digest(curve.values), curve.rate_hz])
+        work = digest([piece, array_digest(curve.values), curve.rate_hz, *map(vars, anchor.local)])
         accepted = _note_environment(run, work)
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
@@ -60,7 +64,7 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
 
 
 def piece_of(run: Run, anchor: MusicalAnchor) -> str:
-    """A digest of all that the music comes from, but for the curve."""
+    """A digest of all that the music comes from, but for the curve and local sentences."""
     return digest([
         run.film_key, str(run.film.duration_seconds), anchor.sentence, run.options.seed, run.parts["music"],
         run.parts["adapter"],
@@ -83,7 +87,7 @@ def _compose_whole(
         progress=lambda done, total: run.tell("compose", done, total),
     )  # fmt: skip
     rows = tuple(row_of(run, store, window) for window in run.pipeline.windows(codes.shape[1]))
-    return Composition(piece, curve, codes, rows)
+    return Composition(piece, curve, codes, rows, local=anchor.local)
 
 
 def _edit(

@@ -15,6 +15,7 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.files import array_digest, digest
 from narrascore.media.output import replacing
+from narrascore.sentences import LocalSentence
 from narrascore.synthesis.joining import Patch
 
 COMPOSITION_FILE = "codes.safetensors"
@@ -25,11 +26,13 @@ class Composition:
     """What there is to be played.
 
     Attributes:
-        piece: a digest of all that was asked for but the curve: another piece has nothing in common with this one.
+        piece: a digest of all that was asked for of the whole film but the curve: another piece has nothing in common
+            with this one.
         curve: the curve that it follows.
         codes: `[K, T]`, int16.
         windows: a row for each window of the first composition: where it lies, and what was drawn again in it.
         edits: what was composed anew since then, in order; see `narrascore.editing`.
+        local: the local sentences that it follows.
         patches: new sound over the sound of `codes`, later ones over earlier ones. Notes have none: there the new codes
             stand in `codes` itself.
     """
@@ -40,6 +43,7 @@ class Composition:
     windows: tuple[dict[str, Any], ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
     patches: tuple[Patch, ...] = ()
+    local: tuple[LocalSentence, ...] = ()
 
     @property
     def current(self) -> Tensor:
@@ -66,6 +70,7 @@ class Composition:
             "rate_hz": self.curve.rate_hz,
             "windows": self.windows,
             "edits": self.edits,
+            "local": [vars(each) for each in self.local],
             "patches": [[patch.start, patch.stop, patch.left] for patch in self.patches],
         }
         with replacing(path) as partial:
@@ -86,6 +91,7 @@ class Composition:
                 ]
                 curve = AffectCurve(file.get_tensor("curve").numpy(), float(about["rate_hz"]))
                 windows, edits = tuple(about["windows"]), tuple(about["edits"])
-                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches))
+                local = tuple(LocalSentence(**each) for each in about.get("local", ()))
+                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches), local)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None

@@ -31,9 +31,11 @@ def write_page(folder: Path, data: dict[str, Any]) -> None:
     film, music = data["film"], data.get("music", {})
     title = f"NarraScore: {film['name']}"
     figure = base64.b64encode((folder / "figure.png").read_bytes()).decode()
+    turns = {f"from {turn['start_seconds']:g} s": turn["sentence"] for turn in data.get("sentences", [])}
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<blockquote>{html.escape(data['anchor'])}</blockquote>",
+        *_table("Sentences", turns if len(turns) > 1 else {}),
         *(f'<p class="warning">{html.escape(line)}</p>' for line in data["warnings"]),
         f'<img alt="Keyframes, affect curve and spectrogram of the music on one time axis" '
         f'src="data:image/png;base64,{figure}">',

@@ -38,7 +38,8 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
     folder, codec, state = run.folder / name, run.pipeline.codec_for(anchor), run.manifest.data["state"]
     music, midi = folder / "music.wav", folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
-    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe()])
+    asked = [piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, *map(vars, anchor.local)]
+    key = digest([*asked, str(part), codec.describe()])
     if run.manifest.has_stage(name, key, files):
         return folder
     run.shop.set_aside(files)
@@ -51,12 +52,14 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         # Played from the first window's start on, and heard from the part's.
         before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
         samples = before + samples_of(stop - start, codec.sample_rate_hz)
-        blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz))
+        begun = anchor.seen_from(left / musicgen.frame_rate_hz)
+        blocks = run.pipeline.render(codes, begun, Fraction(samples, codec.sample_rate_hz))
         folder.mkdir(parents=True, exist_ok=True)
         write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
         if run.pipeline.writes_notes:
             notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
-            write_midi(midi, codec, torch.from_numpy(notes))
+            begun = anchor.seen_from(span.start / musicgen.frame_rate_hz)
+            write_midi(midi, run.pipeline.codec_for(begun), torch.from_numpy(notes))
         windows = windows_over(span, total, musicgen.window_frames, musicgen.prompt_frames)
         told = run.manifest.data.setdefault("spans", {})
         told[name] = {

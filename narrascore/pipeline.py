@@ -29,6 +29,7 @@ from narrascore.perception.reading import FilmReading
 from narrascore.perception.states import Eye
 from narrascore.rendering import render_music
 from narrascore.score import Score
+from narrascore.sentences import LocalSentence, Sentences
 from narrascore.spans import Span, windows_of, windows_over
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import Codec
@@ -112,6 +113,7 @@ class Pipeline:
         *,
         curve: AffectCurve | None = None,
         prompt: str = "",
+        local: Sequence[LocalSentence] = (),
         seed: int = 0,
         progress: ComposeProgress | None = None,
     ) -> Score:
@@ -121,6 +123,7 @@ class Pipeline:
             video: path of a film.
             curve: where the emotion goes, instead of what the eye reads; held or cut to the film.
             prompt: what music the film asks for, instead of what the eye conceives.
+            local: what music single stretches ask for instead.
             seed: another seed is another piece.
             progress: told about the frames composed.
         """
@@ -128,7 +131,8 @@ class Pipeline:
         reading = self.read(film)
         if curve is None:
             curve = self.read_affect(reading)
-        anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
+        anchor = MusicalAnchor(prompt=prompt) if prompt else self.read_anchor(reading, curve)
+        anchor = self.understand(dataclasses.replace(anchor, local=tuple(local)))
         codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress)
         return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
 
@@ -156,15 +160,19 @@ class Pipeline:
         """The same anchor with `not_understood` filled in.
 
         Raises:
-            UsageError: if the music model knows no word of a prompt.
+            UsageError: if the music model knows no word of a prompt, the film's or a stretch's.
         """
-        unknown, known = self.musicgen.unknown_words(anchor.sentence)
-        if anchor.prompt and not known:
-            raise UsageError(
-                f"the music model understands no word of {anchor.sentence!r}; describe it by genre, instruments, mood "
-                'and pace, such as "drama score, with strings and piano, tense, slow flowing pace"'
-            )
-        return dataclasses.replace(anchor, not_understood=tuple(unknown))
+        not_understood = []
+        prompts = [(anchor.sentence, bool(anchor.prompt)), *((each.sentence, True) for each in anchor.local)]
+        for sentence, by_user in prompts:
+            unknown, known = self.musicgen.unknown_words(sentence)
+            if by_user and not known:
+                raise UsageError(
+                    f"the music model understands no word of {sentence!r}; describe it by genre, instruments, mood "
+                    'and pace, such as "drama score, with strings and piano, tense, slow flowing pace"'
+                )
+            not_understood += unknown
+        return dataclasses.replace(anchor, not_understood=tuple(dict.fromkeys(not_understood)))
 
     def compose(
         self,
@@ -182,7 +190,7 @@ class Pipeline:
         Args:
             duration_seconds: of the film.
             curve: where the emotion goes, in film time.
-            anchor: what music is asked for.
+            anchor: what music is asked for; its local sentences count in their stretches alone.
             seed: of the sampling.
             film_key: the film's identity; other films get other music under the same seed.
             store: where finished windows are kept and taken back from, so that a killed run goes on.
@@ -209,10 +217,9 @@ class Pipeline:
         progress: ComposeProgress | None = None,
     ) -> Composing[Tensor]:
         """The same as `compose`, asking for each draw, so that other films can be composed beside this one."""
-        codes = torch.empty(self.musicgen.codebooks, self.frames_of(duration_seconds), dtype=torch.int16)
-        yield from self._continue(
-            codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress
-        )
+        total = self.frames_of(duration_seconds)
+        codes, windows = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16), self.windows(total)
+        yield from self._continue(codes, windows, total, curve, anchor, f"{seed}/{film_key}", store, progress)
         return codes
 
     def composing_part(
@@ -239,7 +246,7 @@ class Pipeline:
         total = self.frames_of(duration_seconds)
         windows = windows_over(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
         codes = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16)
-        yield from self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue(codes, windows, total, curve, anchor, f"{seed}/{film_key}", store, progress)
         return codes[:, windows[0].start : windows[-1].stop], windows[0].start
 
     def recomposing(
@@ -264,8 +271,8 @@ class Pipeline:
         Returns:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
-        codes = kept[:, : span.stop].clone()
-        yield from self._continue(codes, self.windows_of(span, kept.shape[1]), curve, anchor, name, store, progress)
+        codes, total = kept[:, : span.stop].clone(), kept.shape[1]
+        yield from self._continue(codes, self.windows_of(span, total), total, curve, anchor, name, store, progress)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -279,6 +286,10 @@ class Pipeline:
     def frames_of(self, duration_seconds: Fraction | float) -> int:
         """How many frames of music cover a film."""
         return frames_to_cover(duration_seconds, self.musicgen.frame_rate_hz)
+
+    def sentences(self, anchor: MusicalAnchor, total: int) -> Sentences:
+        """Which sentence of an anchor counts when in a film of `total` frames."""
+        return anchor.sentences(total / self.musicgen.frame_rate_hz)
 
     def windows(self, total: int) -> list[Window]:
         """The windows in which `compose` makes so many frames."""
@@ -328,6 +339,7 @@ class Pipeline:
         self,
         codes: Tensor,
         windows: list[Window],
+        total: int,
         curve: AffectCurve,
         anchor: MusicalAnchor,
         name: str,
@@ -336,7 +348,7 @@ class Pipeline:
     ) -> Composing[None]:
         parts = self.describe()
         return continue_codes(
-            self.musicgen, self.adapter, codes, windows, curve, anchor.sentence, name=name,
+            self.musicgen, self.adapter, codes, windows, curve, self.sentences(anchor, total), name=name,
             unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
         )  # fmt: skip
 

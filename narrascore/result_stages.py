@@ -121,6 +121,7 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
         settings={**run.options.describe(), "audio": run.audio},
         licences=dict(_licences({"parts": run.parts, "music": data["music"]})),
         anchor=anchor.sentence,
+        sentences=_turns(run, anchor),
         warnings=list(dict.fromkeys(warnings)),
         results={"film": None if scored is None else run.manifest.name_of(scored)},
     )
@@ -130,6 +131,12 @@ def finish(run: Run, composition: Composition, anchor: MusicalAnchor) -> None:
     run.manifest.close_version()
     write_page(run.folder, data)
     run.manifest.save()
+
+
+def _turns(run: Run, anchor: MusicalAnchor) -> list[dict[str, Any]]:
+    """Which sentence holds from when on; one, unless the anchor has local ones."""
+    turns = anchor.sentences(float(run.film.duration_seconds)).turns()
+    return [{"start_seconds": start, "sentence": sentence} for start, sentence in turns]
 
 
 def _collapses(composition: Composition) -> list[str]:
