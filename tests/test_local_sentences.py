@@ -39,7 +39,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", 3.0, sound=False)
+    return write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", 2.0, sound=False)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_change_of_sentences_is_a_span_with_its_fades(pipeline: Pipeline) -> N
     tail = max(pipeline.musicgen.delays)
     assert span == Span(136 - tail, 195)  # 0.15 s on both sides of each border
     moved = told_changes(pipeline, local((0.2, 2.8, "fast drums")), local((0.2, 2.8, "slow piano")), 300)
-    assert moved == (Span(0, 300),)
+    assert moved == (Span(11 - tail, 290),)
 
 
 def test_a_job_composes_the_stretch_again_and_back(pipeline: Pipeline, film: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_hand_may_edit_local_sentences_and_what_is_asked_of_them_leaves_the_fi
 ) -> None:
     folder = score_film(pipeline, film, PLAIN).folder
     path = folder / "anchor.json"
-    edited = replace(MusicalAnchor.from_json(path), prompt="slow strings", local=local((2.0, 2.5, "piano")).local)
+    edited = replace(MusicalAnchor.from_json(path), prompt="slow strings", local=local((1.5, 1.8, "piano")).local)
     path.write_text(edited.to_json(), encoding="utf-8")
     score_film(pipeline, film, PLAIN)
     assert MusicalAnchor.from_json(path) == edited and manifest(folder)["edits"] == []  # another piece: all anew
@@ -143,7 +143,7 @@ def test_a_job_that_was_killed_in_the_stretch_goes_on_to_the_same_bytes(
         score_film(pipeline, film, LOCAL, progress=kill)
     folder = film.with_name("a.narrascore")
     kept = {path.name: path.stat().st_mtime_ns for path in (folder / "windows").glob("0*.safetensors")}
-    assert 2 <= len(kept) < 12
+    assert 2 <= len(kept) < 8
     score_film(pipeline, film, LOCAL)
     assert kept == {name: (folder / "windows" / name).stat().st_mtime_ns for name in kept}
 
@@ -156,14 +156,38 @@ def test_a_job_that_was_killed_in_the_stretch_goes_on_to_the_same_bytes(
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_the_curve_and_a_sentence_changed_at_once_are_one_edit(pipeline: Pipeline, film: Path) -> None:
-    folder = score_film(pipeline, film, PLAIN).folder
-    values = (folder / "curve.csv").read_text(encoding="utf-8").splitlines()
-    values[-1] = values[-1].split(",")[0] + ",0.9,0.9"
-    (folder / "curve.csv").write_text("\n".join(values) + "\n", encoding="utf-8")
-    score_film(pipeline, film, LOCAL)
+def test_the_curve_and_a_sentence_changed_at_once_are_one_edit(pipeline: Pipeline, film: Path, tmp_path: Path) -> None:
+    values = np.zeros((20, 2), dtype=np.float32)
+    for name in ("before.csv", "after.csv"):
+        (tmp_path / name).write_text(AffectCurve(values, 10.0).to_csv(), encoding="utf-8")
+        values[17:] = 0.9
+    folder = score_film(pipeline, film, replace(PLAIN, curve_path=tmp_path / "before.csv")).folder
+    score_film(pipeline, film, replace(LOCAL, curve_path=tmp_path / "after.csv"))
     (edit,) = manifest(folder)["edits"]
     assert edit["why"] == "curve and sentences"
+
+
+def test_another_local_sentence_does_not_ask_the_eye_again(
+    pipeline: Pipeline, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted:
+        """The pipeline's own reader of anchors, which for a model behind an interface costs time and money."""
+
+        def __init__(self) -> None:
+            self.reader, self.calls, self.describe = pipeline.conceive, 0, pipeline.conceive.describe
+
+        def __call__(self, *seen: Any) -> MusicalAnchor:
+            self.calls += 1
+            return self.reader(*seen)
+
+    counted = Counted()
+    monkeypatch.setattr(pipeline, "conceive", counted)
+    folder = score_film(pipeline, film, replace(LOCAL, prompt="")).folder
+    before = MusicalAnchor.from_json(folder / "anchor.json")
+    score_film(pipeline, film, replace(LOCAL, prompt="", at=parse_directions(["0.9-1.5 prompt=slow piano"])))
+    after = MusicalAnchor.from_json(folder / "anchor.json")
+    assert counted.calls == 1 and before.local != after.local
+    assert after.sentence == before.sentence and after.reader == before.reader != "user"
 
 
 @pytest.mark.parametrize(
