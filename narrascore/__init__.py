@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from narrascore.cues import Cue
     from narrascore.pipeline import Pipeline
     from narrascore.score import Score
+    from narrascore.sentences import LocalSentence
 
 __version__ = "0.1.0"
-__all__ = ["AffectCurve", "Cue", "MusicalAnchor", "Pipeline", "Score", "__version__"]
+__all__ = ["AffectCurve", "Cue", "LocalSentence", "MusicalAnchor", "Pipeline", "Score", "__version__"]
 
 # Imported when first asked for (PEP 562), so that `import narrascore` and a command's --help stay light.
 _HOMES = {
     "AffectCurve": "narrascore.affect",
     "Cue": "narrascore.cues",
+    "LocalSentence": "narrascore.sentences",
     "MusicalAnchor": "narrascore.anchor",
     "Pipeline": "narrascore.pipeline",
     "Score": "narrascore.score",

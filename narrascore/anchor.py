@@ -1,13 +1,14 @@
-"""The musical anchor: one sentence on the music the whole film asks for (paper 3.4)."""
+"""The musical anchor: one sentence on the music the whole film asks for (paper 3.4), and others on stretches of it."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from narrascore.errors import InputError
+from narrascore.sentences import LocalSentence, Sentences
 
 FIELDS = ("genre", "instruments", "mood", "pace")
 MAX_FIELD_CHARACTERS = 300
@@ -25,8 +26,9 @@ class MusicalAnchor:
         prompt: a sentence that replaces all others, as given by the user; empty for none.
         caption: what is seen, in words without any musical schema (the paper's "w/o HMC"); it stands in for the four
             fields. Empty for none.
+        local: sentences that hold instead over single stretches, later ones where two meet.
         reader: who wrote it: `cinematic`, `vlm`, `api`, `curve`, `user`, ...; `none` alone may leave it empty.
-        not_understood: words of the sentence that the music model does not know.
+        not_understood: words of the sentences that the music model does not know.
         keyframe_seconds: film times of the pictures it was read from.
         notes: anything else worth keeping, such as a raw reply; under `warning` what the user should be told.
     """
@@ -37,6 +39,7 @@ class MusicalAnchor:
     pace: str = ""
     prompt: str = ""
     caption: str = ""
+    local: tuple[LocalSentence, ...] = ()
     reader: str = "user"
     not_understood: tuple[str, ...] = ()
     keyframe_seconds: tuple[float, ...] = ()
@@ -47,6 +50,11 @@ class MusicalAnchor:
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS:
                 raise ValueError(f"anchor {name} must be text of at most {MAX_FIELD_CHARACTERS} characters: {value!r}")
+        for each in self.local:
+            if not isinstance(each.sentence, str) or not 0 < len(_one_line(each.sentence)) <= MAX_FIELD_CHARACTERS:
+                raise ValueError(
+                    f"a local sentence must be text of 1 to {MAX_FIELD_CHARACTERS} characters: {each.sentence!r}"
+                )
         if not all(isinstance(text, str) for text in self.notes.values()):
             raise ValueError(f"anchor notes must be text by name: {self.notes!r}")
         if not self.sentence and self.reader != "none":
@@ -61,6 +69,20 @@ class MusicalAnchor:
         instruments = f"with {self.instruments}" if self.instruments.strip() else ""
         parts = (self.genre, instruments, self.mood, self.pace)
         return ", ".join(_one_line(part) for part in parts if part.strip())
+
+    def sentences(self, duration_seconds: float) -> Sentences:
+        """Which sentence counts when in a film of this length."""
+        local = (replace(each, sentence=_one_line(each.sentence)) for each in self.local)
+        return Sentences(self.sentence, tuple(local), duration_seconds)
+
+    def seen_from(self, seconds: float) -> MusicalAnchor:
+        """The anchor of a film that begins at this moment of this one."""
+        local = (
+            LocalSentence(max(0.0, each.start_seconds - seconds), each.stop_seconds - seconds, each.sentence)
+            for each in self.local
+            if each.stop_seconds > seconds
+        )
+        return replace(self, local=tuple(local))
 
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "sentence": self.sentence}, indent=2, ensure_ascii=False) + "\n"
@@ -84,6 +106,7 @@ class MusicalAnchor:
             data.pop("sentence", None)
             for name in ("not_understood", "keyframe_seconds"):
                 data[name] = tuple(data.get(name, ()))
+            data["local"] = tuple(LocalSentence(**each) for each in data.get("local", ()))
             return cls(**data)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"anchor {path.name}: {error}; it needs {', '.join(FIELDS)} as JSON text") from error

@@ -11,7 +11,7 @@ from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.composition import COMPOSITION_FILE, Composition
 from narrascore.cue_editing import keep_in, missing_spans
-from narrascore.editing import Edit, heard_changes, make_edit, search_frames
+from narrascore.editing import Edit, heard_changes, make_edit, search_frames, told_changes
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest, write_text
 from narrascore.run import Run
@@ -25,8 +25,9 @@ from narrascore.workshop import EDITABLE
 def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composing[Composition]:
     """Bring `windows/` to what is asked for.
 
-    The kept music of the same piece is gone on from: where curve or cues were changed or the user wants another draw,
-    those spans alone are composed anew. Another sentence, seed or model is another piece.
+    The kept music of the same piece is gone on from: where curve, cues or a local sentence were changed or the user
+    wants another draw, those spans alone are composed anew. Another sentence for the film, seed or model is another
+    piece.
 
     Raises:
         UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film or
@@ -36,7 +37,7 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
     piece, cues = piece_of(run, anchor), run.pipeline.cue_frames(run.cues, total)
     kept, asked = Composition.load(path), list[Edit]()
     if kept is not None:
-        change = _change(run, kept, curve, cues)
+        change = _change(run, kept, curve, anchor, cues)
         if kept.piece != piece or change.spans == cues:
             kept = None
         elif change.spans:
@@ -49,7 +50,9 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
         asked += [redo] if kept is None or not redo.was_made(kept) else []
     is_cut = kept is not None and kept.cues != cues
     if kept is None or asked or is_cut:
-        work = digest([piece, array_digest(curve.values), curve.rate_hz, [[cue.start, cue.stop] for cue in cues]])
+        told = [vars(each) for each in anchor.local]
+        borders = [[cue.start, cue.stop] for cue in cues]
+        work = digest([piece, array_digest(curve.values), curve.rate_hz, borders, told])
         accepted = _note_environment(run, work)
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
@@ -57,7 +60,7 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
                 kept = yield from _compose_whole(run, piece, curve, anchor, accepted)
                 _keep(run, path, kept)
             elif is_cut:
-                kept = replace(keep_in(kept, cues, run.pipeline.codec_for(anchor)), curve=curve)
+                kept = replace(keep_in(kept, cues, run.pipeline.codec_for(anchor)), curve=curve, local=anchor.local)
                 if not asked:  # else it is kept with what is composed: until then the old cues say what is missing
                     _keep(run, path, kept)
             for edit in asked:
@@ -71,7 +74,7 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
 
 
 def piece_of(run: Run, anchor: MusicalAnchor) -> str:
-    """A digest of all that the music comes from, but for the curve."""
+    """A digest of all that the music comes from, but for the curve and local sentences."""
     return digest([
         run.film_key, str(run.film.duration_seconds), anchor.sentence, run.options.seed, run.parts["music"],
         run.parts["adapter"],
@@ -85,14 +88,19 @@ def row_of(run: Run, store: WindowStore, window: Window) -> dict[str, Any]:
     return {"index": window.index, **where, **store.row(window.index)}
 
 
-def _change(run: Run, kept: Composition, curve: AffectCurve, cues: tuple[Span, ...]) -> Edit:
-    """What of the kept music has to be composed anew, so that it follows this curve in these cues."""
+def _change(run: Run, kept: Composition, curve: AffectCurve, anchor: MusicalAnchor, cues: tuple[Span, ...]) -> Edit:
+    """What of the kept music has to be composed anew, so that it follows curve and sentences in these cues."""
     pipeline, total = run.pipeline, kept.codes.shape[1]
     gap, closing = search_frames(pipeline), pipeline.musicgen.window_frames - pipeline.musicgen.prompt_frames
-    heard = overlap(heard_changes(pipeline, kept.curve, curve, total), overlap(kept.cues, cues))
-    missing = missing_spans(kept.cues, cues, closing, gap)
-    spans = (merge(overlap([*heard, *missing], [cue]), gap) for cue in cues)
-    return Edit("cues" if missing else "curve", tuple(chain.from_iterable(spans)))
+    both = overlap(kept.cues, cues)
+    changes = {
+        "curve": overlap(heard_changes(pipeline, kept.curve, curve, total), both),
+        "sentences": overlap(told_changes(pipeline, replace(anchor, local=kept.local), anchor, total), both),
+        "cues": missing_spans(kept.cues, cues, closing, gap),
+    }
+    changed = merge(chain.from_iterable(changes.values()))
+    spans = (merge(overlap(changed, [cue]), gap) for cue in cues)
+    return Edit(" and ".join(why for why, found in changes.items() if found), tuple(chain.from_iterable(spans)))
 
 
 def _compose_whole(
@@ -105,7 +113,7 @@ def _compose_whole(
     )  # fmt: skip
     cues = run.pipeline.cue_frames(run.cues, codes.shape[1])
     rows = (row_of(run, store.of_cue(cue.start), w) for cue in cues for w in run.pipeline.windows_of(cue, cue))
-    return Composition(piece, curve, codes, tuple(rows), cues=cues)
+    return Composition(piece, curve, codes, tuple(rows), cues=cues, local=anchor.local)
 
 
 def _edit(

@@ -15,6 +15,7 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.files import array_digest, digest
 from narrascore.media.output import replacing
+from narrascore.sentences import LocalSentence
 from narrascore.spans import Span
 from narrascore.synthesis.joining import Patch
 
@@ -26,7 +27,8 @@ class Composition:
     """What there is to be played.
 
     Attributes:
-        piece: a digest of all that was asked for but the curve: another piece has nothing in common with this one.
+        piece: a digest of all that was asked for of the whole film but the curve: another piece has nothing in common
+            with this one.
         curve: the curve that it follows.
         codes: `[K, T]`, int16.
         windows: a row for each window of the first composition: where it lies, and what was drawn again in it.
@@ -34,6 +36,7 @@ class Composition:
         patches: new sound over the sound of `codes`, later ones over earlier ones. Notes have none: there the new codes
             stand in `codes` itself.
         cues: the frames that hold music, cue by cue; by default all of them.
+        local: the local sentences that it follows.
     """
 
     piece: str
@@ -43,6 +46,7 @@ class Composition:
     edits: tuple[dict[str, Any], ...] = ()
     patches: tuple[Patch, ...] = ()
     cues: tuple[Span, ...] = ()
+    local: tuple[LocalSentence, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.cues:
@@ -73,6 +77,7 @@ class Composition:
             "rate_hz": self.curve.rate_hz,
             "windows": self.windows,
             "edits": self.edits,
+            "local": [vars(each) for each in self.local],
             "patches": [[patch.start, patch.stop, patch.left] for patch in self.patches],
             "cues": [[cue.start, cue.stop] for cue in self.cues],
         }
@@ -95,6 +100,8 @@ class Composition:
                 curve = AffectCurve(file.get_tensor("curve").numpy(), float(about["rate_hz"]))
                 windows, edits = tuple(about["windows"]), tuple(about["edits"])
                 cues = tuple(Span(start, stop) for start, stop in about.get("cues", []))
-                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches), cues)
+                local = tuple(LocalSentence(**each) for each in about.get("local", ()))
+                codes = file.get_tensor("codes")
+                return cls(about["piece"], curve, codes, windows, edits, tuple(patches), cues, local)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None

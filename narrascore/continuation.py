@@ -9,6 +9,7 @@ from torch import Tensor
 
 from narrascore.affect import AffectCurve
 from narrascore.files import array_digest, digest
+from narrascore.sentences import Sentences
 from narrascore.synthesis.adapter import AffectAdapter, affect_of_frames
 from narrascore.synthesis.composing import Composing, compose_in_draws
 from narrascore.synthesis.musicgen import FrozenMusicGen
@@ -25,7 +26,7 @@ def continue_codes(
     codes: Tensor,
     windows: list[Window],
     curve: AffectCurve,
-    sentence: str,
+    sentences: Sentences,
     *,
     name: str,
     unit: str,
@@ -39,7 +40,7 @@ def continue_codes(
         codes: `[K, T]`; new frames are written into it, prompts read from it.
         windows: frames of these codes.
         curve: of the whole film.
-        sentence: the anchor's.
+        sentences: the anchor's, of the whole film.
         name: names the noise; window i of the same name hears the same.
         unit: a digest of everything that is the same for all windows.
         store: where finished windows are kept and taken back from, so that a killed run goes on.
@@ -49,11 +50,11 @@ def continue_codes(
     for window in windows:
         prompt = codes[:, window.start : window.new_start].long()
         about = [unit, name, dataclasses.astuple(window), _heard(musicgen, adapter, curve, window)]
-        key = digest([*about, array_digest(prompt.numpy())])
+        key = digest([*about, array_digest(prompt.numpy()), *_told(musicgen, sentences, window)])
         composed = store.load(window.index, key) if store else None
         if composed is None:
             composed = yield from compose_in_draws(
-                musicgen, sentence, curve, window, prompt, f"{name}/{window.index}",
+                musicgen, sentences, curve, window, prompt, f"{name}/{window.index}",
                 on_frame=_count(window, first, total, progress),
             )  # fmt: skip
             if store:
@@ -69,6 +70,14 @@ def _heard(musicgen: FrozenMusicGen, adapter: AffectAdapter | None, curve: Affec
         return ""
     frames = window.frames + max(musicgen.delays) + 2 * adapter.halo
     return array_digest(affect_of_frames(curve, window.start - adapter.halo, frames, musicgen.frame_rate_hz))
+
+
+def _told(musicgen: FrozenMusicGen, sentences: Sentences, window: Window) -> list[tuple[str, str]]:
+    """A witness of the sentences that this window is told, if there are others than the film's."""
+    shares = sentences.shares(window.start, window.frames + max(musicgen.delays), musicgen.frame_rate_hz)
+    if list(shares) == [sentences.film]:
+        return []
+    return [(sentence, array_digest(share)) for sentence, share in shares.items()]
 
 
 def _count(window: Window, first: int, total: int, progress: ComposeProgress | None) -> Callable[[int], None] | None:

@@ -1,4 +1,4 @@
-"""Composing a part of a film's music anew: where curve or cues were changed, or the user wants to hear another draw.
+"""Composing a part of a film's music anew: where what is asked for was changed, or the user wants another draw.
 
 kept      ==============================================
 span                  |  changed   |
@@ -38,7 +38,7 @@ class Edit:
     """What is to be composed anew, in frames.
 
     Attributes:
-        why: `curve` or `cues` where these were changed, `redo` where the user asked for it.
+        why: `curve`, `sentences` or `cues`, or several, where these were changed, `redo` where the user asked for it.
         spans: in order, each in one cue, none touching another of the same cue.
         take: which draw; another take is other music.
     """
@@ -63,6 +63,16 @@ def heard_changes(pipeline: Pipeline, kept: AffectCurve, curve: AffectCurve, tot
     old, new = (affect_of_frames(each, 0, total + before, musicgen.frame_rate_hz) for each in (kept, curve))
     changed = np.any(np.abs(old - new) > HEARD_CHANGE, axis=1)
     spans = changed_spans(changed, before=before, after=adapter.halo, gap=search_frames(pipeline))
+    return tuple(Span(span.start, min(span.stop, total)) for span in spans if span.start < total)
+
+
+def told_changes(pipeline: Pipeline, kept: MusicalAnchor, anchor: MusicalAnchor, total: int) -> tuple[Span, ...]:
+    """Spans of a film's `total` frames whose music is told another sentence by one anchor than by the other."""
+    musicgen = pipeline.musicgen
+    before = max(musicgen.delays)  # as for the curve
+    old, new = (pipeline.sentences(each, total) for each in (kept, anchor))
+    changed = old.heard_otherwise(new, total + before, musicgen.frame_rate_hz)
+    spans = changed_spans(changed, before=before, after=0, gap=search_frames(pipeline))
     return tuple(Span(span.start, min(span.stop, total)) for span in spans if span.start < total)
 
 
@@ -120,7 +130,7 @@ def make_edit(
             "windows": [row_of(store, window) for window in pipeline.windows_of(composed, cue)],
         })  # fmt: skip
     done = {"why": edit.why, "take": edit.take, "frames": [[s.start, s.stop] for s in edit.spans], "spans": rows}
-    return replace(composition, curve=curve, edits=(*composition.edits, done))
+    return replace(composition, curve=curve, local=anchor.local, edits=(*composition.edits, done))
 
 
 def _put_in(composition: Composition, codec: Codec, new: Tensor, span: Span, *, notes: bool) -> Composition:

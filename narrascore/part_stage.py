@@ -40,8 +40,8 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
     music, midi = folder / "music.wav", folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
     cues = [cue for cue in run.cues if cue.in_seconds < stop and cue.out_seconds > start]
-    about = [cue.describe() for cue in cues]
-    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe(), about])
+    asked = [piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, *map(vars, anchor.local)]
+    key = digest([*asked, str(part), codec.describe(), [cue.describe() for cue in cues]])
     if run.manifest.has_stage(name, key, files):
         return folder
     run.shop.set_aside(files)
@@ -55,12 +55,14 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
         samples = before + samples_of(stop - start, codec.sample_rate_hz)
         heard = [cue.earlier(left / Fraction(musicgen.frame_rate_hz)) for cue in cues]
-        blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz), cues=heard)
+        begun = anchor.seen_from(left / musicgen.frame_rate_hz)
+        blocks = run.pipeline.render(codes, begun, Fraction(samples, codec.sample_rate_hz), cues=heard)
         folder.mkdir(parents=True, exist_ok=True)
         write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
         if run.pipeline.writes_notes:
             notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
-            write_midi(midi, codec, torch.from_numpy(notes))
+            begun = anchor.seen_from(span.start / musicgen.frame_rate_hz)
+            write_midi(midi, run.pipeline.codec_for(begun), torch.from_numpy(notes))
         chains = run.pipeline.chains_over(span, run.pipeline.cue_frames(run.cues, total))
         told = run.manifest.data.setdefault("spans", {})
         told[name] = {

@@ -29,6 +29,7 @@ from narrascore.perception.reading import FilmReading
 from narrascore.perception.states import Eye
 from narrascore.rendering import render_music
 from narrascore.score import Score
+from narrascore.sentences import LocalSentence, Sentences
 from narrascore.spans import Span, overlap, windows_of, windows_over
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.codec import Codec
@@ -112,6 +113,7 @@ class Pipeline:
         *,
         curve: AffectCurve | None = None,
         prompt: str = "",
+        local: Sequence[LocalSentence] = (),
         cues: Sequence[Cue] | None = None,
         seed: int = 0,
         progress: ComposeProgress | None = None,
@@ -123,6 +125,7 @@ class Pipeline:
             curve: where the emotion goes, instead of what the eye reads; held or cut to the film. `Score.with_curve`
                 changes it later, and composes only what changes with it.
             prompt: what music the film asks for, instead of what the eye conceives.
+            local: what music single stretches ask for instead.
             cues: where there is music; by default everywhere.
             seed: another seed is another piece.
             progress: told about the frames composed.
@@ -132,7 +135,8 @@ class Pipeline:
         reading = self.read(film)
         if curve is None:
             curve = self.read_affect(reading)
-        anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
+        anchor = MusicalAnchor(prompt=prompt) if prompt else self.read_anchor(reading, curve)
+        anchor = self.understand(dataclasses.replace(anchor, local=tuple(local)))
         codes = self.compose(
             film.duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film.key, progress=progress
         )
@@ -163,15 +167,19 @@ class Pipeline:
         """The same anchor with `not_understood` filled in.
 
         Raises:
-            UsageError: if the music model knows no word of a prompt.
+            UsageError: if the music model knows no word of a prompt, the film's or a stretch's.
         """
-        unknown, known = self.musicgen.unknown_words(anchor.sentence)
-        if anchor.prompt and not known:
-            raise UsageError(
-                f"the music model understands no word of {anchor.sentence!r}; describe it by genre, instruments, mood "
-                'and pace, such as "drama score, with strings and piano, tense, slow flowing pace"'
-            )
-        return dataclasses.replace(anchor, not_understood=tuple(unknown))
+        not_understood = []
+        prompts = [(anchor.sentence, bool(anchor.prompt)), *((each.sentence, True) for each in anchor.local)]
+        for sentence, by_user in prompts:
+            unknown, known = self.musicgen.unknown_words(sentence)
+            if by_user and not known:
+                raise UsageError(
+                    f"the music model understands no word of {sentence!r}; describe it by genre, instruments, mood "
+                    'and pace, such as "drama score, with strings and piano, tense, slow flowing pace"'
+                )
+            not_understood += unknown
+        return dataclasses.replace(anchor, not_understood=tuple(dict.fromkeys(not_understood)))
 
     def compose(
         self,
@@ -193,7 +201,7 @@ class Pipeline:
         Args:
             duration_seconds: of the film.
             curve: where the emotion goes, in film time.
-            anchor: what music is asked for.
+            anchor: what music is asked for; its local sentences count in their stretches alone.
             cues: where there is music, as `check_cues` leaves them; by default everywhere.
             seed: of the sampling.
             film_key: the film's identity; other films get other music under the same seed.
@@ -281,8 +289,9 @@ class Pipeline:
         Returns:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
-        codes, cue = kept[:, : span.stop].clone(), cue or Span(0, kept.shape[1])
-        yield from self._continue(codes, self.windows_of(span, cue), curve, anchor, name, store, progress)
+        codes, total = kept[:, : span.stop].clone(), kept.shape[1]
+        windows = self.windows_of(span, cue or Span(0, total))
+        yield from self._continue(codes, windows, total, curve, anchor, name, store, progress)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -296,6 +305,10 @@ class Pipeline:
     def frames_of(self, duration_seconds: Fraction | float) -> int:
         """How many frames of music cover a film."""
         return frames_to_cover(duration_seconds, self.musicgen.frame_rate_hz)
+
+    def sentences(self, anchor: MusicalAnchor, total: int) -> Sentences:
+        """Which sentence of an anchor counts when in a film of `total` frames."""
+        return anchor.sentences(total / self.musicgen.frame_rate_hz)
 
     def cue_frames(self, cues: Sequence[Cue] | None, total: int) -> tuple[Span, ...]:
         """Which of a film's `total` frames each cue has."""
@@ -370,13 +383,16 @@ class Pipeline:
         for start, windows in chains.items():
             named = f"{name}/cue at {start}" if start else name
             kept = store.of_cue(start) if store else None
-            yield from self._continue(codes, windows, curve, anchor, named, kept, told if progress else None)
+            yield from self._continue(
+                codes, windows, codes.shape[1], curve, anchor, named, kept, told if progress else None
+            )
             done += windows[-1].stop - windows[0].new_start
 
     def _continue(
         self,
         codes: Tensor,
         windows: list[Window],
+        total: int,
         curve: AffectCurve,
         anchor: MusicalAnchor,
         name: str,
@@ -385,7 +401,7 @@ class Pipeline:
     ) -> Composing[None]:
         parts = self.describe()
         return continue_codes(
-            self.musicgen, self.adapter, codes, windows, curve, anchor.sentence, name=name,
+            self.musicgen, self.adapter, codes, windows, curve, self.sentences(anchor, total), name=name,
             unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
         )  # fmt: skip
 

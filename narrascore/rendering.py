@@ -54,9 +54,10 @@ def render_music(
     chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
 
     def play(cue: Span) -> Iterator[Block]:
-        chunks = codec.decode_chunks(codes[:, cue.start : cue.stop], chunk_frames)
+        own = codec.begun_at(cue.start)
+        chunks = own.decode_chunks(codes[:, cue.start : cue.stop], chunk_frames)
         for patch in within(patches, cue):
-            chunks = lay_over(codec, chunks, patch, cue.stop - cue.start, chunk_frames)
+            chunks = lay_over(own, chunks, patch, cue.stop - cue.start, chunk_frames)
         return (np.array(chunk, dtype=np.float32) for chunk in chunks)
 
     blocks = place_cues(cues, play, codec, codes.shape[1], duration_seconds)
@@ -131,7 +132,7 @@ def write_stems(
 
     def play(cue: Span) -> Iterator[Block]:
         chunk_frames = round(CHUNK_SECONDS * codec.frame_rate_hz)
-        for chunk in notes.decode_stem_chunks(codes[:, cue.start : cue.stop], chunk_frames):
+        for chunk in notes.begun_at(cue.start).decode_stem_chunks(codes[:, cue.start : cue.stop], chunk_frames):
             yield np.concatenate([chunk[stem].numpy() for stem in STEMS])
 
     blocks = place_cues(cues, play, codec, codes.shape[1], duration_seconds)

@@ -180,6 +180,7 @@ def finish(
         anchor=anchor.sentence,
         curve=_describe_curve(run),
         cues=[cue.describe() for cue in run.cues],
+        sentences=_turns(run, anchor),
         warnings=list(dict.fromkeys(warnings)),
         results={"film": None if scored is None else run.manifest.name_of(scored)},
     )
@@ -208,6 +209,12 @@ def _describe_curve(run: Run) -> dict[str, Any]:
         "source": run.manifest.data["made_from"]["curve.csv"]["source"],
         "markers": [vars(marker) for marker in run.markers],
     }
+
+
+def _turns(run: Run, anchor: MusicalAnchor) -> list[dict[str, Any]]:
+    """Which sentence holds from when on; one, unless the anchor has local ones."""
+    turns = anchor.sentences(float(run.film.duration_seconds)).turns()
+    return [{"start_seconds": start, "sentence": sentence} for start, sentence in turns]
 
 
 def _collapses(composition: Composition) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from narrascore.affect import AffectCurve
@@ -11,6 +12,8 @@ from narrascore.cues import Cue, check_cues, cut_holes, read_cues, to_csv, whole
 from narrascore.errors import UsageError
 from narrascore.files import digest, fingerprint, write_text
 from narrascore.run import Run
+from narrascore.sentences import LocalSentence
+from narrascore.spans import frames_of
 from narrascore.spotting import spot_film
 
 
@@ -43,18 +46,39 @@ def settle_curve(run: Run) -> AffectCurve:
 
 
 def settle_anchor(run: Run, curve: AffectCurve) -> MusicalAnchor:
-    """Keep `anchor.json` likewise. The eye's anchor follows the eye's curve, not one edited by hand."""
+    """Keep `anchor.json` likewise. The eye's anchor follows the eye's curve, not one edited by hand.
+
+    Raises:
+        UsageError: if the music model understands no word of a sentence, or one is for a stretch behind the film's end.
+    """
     path, prompt = run.folder / "anchor.json", run.options.prompt.strip()
     asked, made_curve = digest([run.film_key, prompt]), run.manifest.data["made_from"]["curve.csv"]
+    local = _local_sentences(run)
 
     def make() -> str:
-        if prompt:
-            return run.pipeline.understand(MusicalAnchor(prompt=prompt)).to_json()
-        return run.pipeline.read_anchor(run.reading, curve).to_json()
+        anchor = MusicalAnchor(prompt=prompt) if prompt else run.pipeline.read_anchor(run.reading, curve)
+        return run.pipeline.understand(replace(anchor, local=local)).to_json()
 
     made_from = [prompt or [made_curve["request"], run.parts["anchor"]], run.parts["music"]]
     _settle(run, path, "user" if prompt else "eye", asked, made_from, make)
-    return run.pipeline.understand(MusicalAnchor.from_json(path))
+    anchor, request = MusicalAnchor.from_json(path), digest([vars(each) for each in local])
+    # What is asked of single stretches leaves the film's own sentence as it is, and theirs may be edited likewise.
+    if not run.manifest.has_stage("local sentences", request, [path]):
+        if anchor.local != local:
+            anchor = run.pipeline.understand(replace(anchor, local=local))
+            with run.stage("anchor", [path]):
+                write_text(path, anchor.to_json())
+        run.manifest.finish_stage("local sentences", request, [path])
+    return run.pipeline.understand(anchor)
+
+
+def _local_sentences(run: Run) -> tuple[LocalSentence, ...]:
+    """What is asked of single stretches, in film time."""
+    asked = [each for each in run.options.at if each.prompt]
+    rate_hz = run.pipeline.musicgen.frame_rate_hz
+    for each in asked:
+        frames_of([(each.start_seconds, each.stop_seconds)], rate_hz, run.pipeline.frames_of(run.film.duration_seconds))
+    return tuple(LocalSentence(float(each.start_seconds), float(each.stop_seconds), each.prompt) for each in asked)
 
 
 def settle_cues(run: Run, curve: AffectCurve) -> tuple[Cue, ...]:
@@ -130,8 +154,9 @@ def _settle(
             write_text(path, text)
     elif edited:
         source, bend = "edited", earlier.get("bend", bend)
-    now = {"asked": asked, "request": request_of(bend), "bend": bend, "source": source}
+    request = request_of(bend)
+    now = {"asked": asked, "request": request, "bend": bend, "source": source}
     if now != earlier or not run.manifest.is_ours(path):
         run.manifest.data["made_from"][path.name] = now
-        run.manifest.finish_stage(path.stem, now["request"], [path])
+        run.manifest.finish_stage(path.stem, request, [path])
     return edited

@@ -1,5 +1,6 @@
 """The anchor's sentence and file, and the words that the embedded model knows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError
 from narrascore.lexicon import FILLERS, INSTRUMENTS, MOODS, STYLES, SYNONYMS, nearest_mood, nearest_pace, vocabulary
+from narrascore.sentences import LocalSentence
 
 FIELDS = {
     "genre": "jazz noir score",
@@ -38,6 +40,8 @@ def test_an_anchor_reads_back_and_a_hand_edit_counts(tmp_path: Path) -> None:
     assert MusicalAnchor.from_json(path) == anchor
     path.write_text(anchor.to_json().replace('"mood": "dark"', '"mood": "joyful"'))
     assert "joyful" in MusicalAnchor.from_json(path).sentence
+    path.write_text(replace(anchor, local=(LocalSentence(1.5, 2.25, "warm strings"),)).to_json())
+    assert MusicalAnchor.from_json(path).local == (LocalSentence(1.5, 2.25, "warm strings"),)
     path.write_text('{"genre": "folk", "caption": "A green meadow"}')
     assert MusicalAnchor.from_json(path).sentence == "A green meadow"
 
@@ -52,6 +56,10 @@ def test_an_anchor_reads_back_and_a_hand_edit_counts(tmp_path: Path) -> None:
         '{"genre": "a", "surprise": 1}',
         '{"genre": "a", "notes": {"b": 1}}',
         '{"genre": "a", "notes": null}',
+        '{"genre": "a", "local": [{"start_seconds": 3, "stop_seconds": 2, "sentence": "calm"}]}',
+        '{"genre": "a", "local": [{"start_seconds": "0", "stop_seconds": 2, "sentence": "calm"}]}',
+        '{"genre": "a", "local": [{"start_seconds": 0, "stop_seconds": 2, "sentence": " . "}]}',
+        '{"genre": "a", "local": [{"start_seconds": 0, "sentence": "calm"}]}',
     ],
 )
 def test_a_file_that_is_no_anchor_is_one_line(tmp_path: Path, text: str) -> None:
@@ -76,3 +84,9 @@ def test_the_nearest_word_of_a_words_own_place_is_the_word() -> None:
     assert all(nearest_mood(*at) == word for word, at in MOODS.items())
     assert nearest_pace(-1) == "very slow still pace"
     assert nearest_pace(1) == "very fast relentless pace"
+
+
+def test_an_anchor_seen_from_a_later_moment_keeps_what_is_still_to_come() -> None:
+    local = (LocalSentence(0, 2, "a"), LocalSentence(1, 4, "b"), LocalSentence(5, 6, "c"))
+    seen = MusicalAnchor(prompt="film", local=local).seen_from(2)
+    assert seen.local == (LocalSentence(0, 2, "b"), LocalSentence(3, 4, "c"))

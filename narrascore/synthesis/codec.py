@@ -50,6 +50,9 @@ class Codec(Protocol):
     def for_anchor(self, anchor: MusicalAnchor) -> Codec:
         """The codec that plays what this anchor asks for."""
 
+    def begun_at(self, frame: int) -> Codec:
+        """The codec of codes that begin with this frame of the anchor's film."""
+
     def describe(self) -> dict[str, object]:
         """What the manifest says of it: licences, instruments, sound font."""
 
@@ -108,6 +111,9 @@ class EncodecCodec:
         return torch.zeros(self.codebooks, frames, dtype=torch.int16)
 
     def for_anchor(self, anchor: MusicalAnchor) -> EncodecCodec:
+        return self
+
+    def begun_at(self, frame: int) -> EncodecCodec:
         return self
 
     def describe(self) -> dict[str, object]:

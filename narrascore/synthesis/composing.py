@@ -12,16 +12,17 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from narrascore.affect import AffectCurve
+from narrascore.sentences import Sentences
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.collapse import Collapse, find_collapse
-from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.decoding import Sampling, generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.wording import Wording
 from narrascore.windows import Window
 
 MOST_REDRAWS = 3
@@ -53,7 +54,7 @@ class Draw:
     """One draw of one window, as it is asked for.
 
     Attributes:
-        text: the anchor's sentence, one row.
+        text: the sentences that count in this window, one row.
         curve: of the whole film; the window reads its absolute frames from it.
         window: frames of the film's token stream.
         prompt: the last `window.prompt` codes of the stream so far, `[K, P]`.
@@ -61,7 +62,7 @@ class Draw:
         on_frame: told how many of the window's frames are finished.
     """
 
-    text: TextCondition
+    text: Wording
     curve: AffectCurve
     window: Window
     prompt: Tensor | None
@@ -71,7 +72,7 @@ class Draw:
     @property
     def shape(self) -> tuple[int, int]:
         """What the draws of one batch have in common: frames of prompt, and tokens of text once it is padded."""
-        return self.window.prompt, math.ceil(self.text.mask.shape[1] / WORDS) * WORDS
+        return self.window.prompt, math.ceil(self.text.tokens / WORDS) * WORDS
 
 
 Composing = Generator[Draw, Tensor, T]
@@ -81,7 +82,7 @@ Composing = Generator[Draw, Tensor, T]
 def compose_window(
     musicgen: FrozenMusicGen,
     adapter: AffectAdapter | None,
-    sentence: str,
+    sentence: str | Sentences,
     curve: AffectCurve,
     window: Window,
     prompt: Tensor | None,
@@ -104,7 +105,7 @@ def compose_window(
 
 def compose_in_draws(
     musicgen: FrozenMusicGen,
-    sentence: str,
+    sentence: str | Sentences,
     curve: AffectCurve,
     window: Window,
     prompt: Tensor | None,
@@ -116,14 +117,15 @@ def compose_in_draws(
 
     Args:
         musicgen: reads the sentence and judges the codes.
-        sentence: the anchor's.
+        sentence: the anchor's, or all of the film's in their turns.
         curve, window, prompt: as for `Draw`.
         seed: names this unit; the same seed gives the same codes on the same machine. Draw n after the first is named
             by "<seed>/n".
         sampling: by default the checkpoint's own.
         on_frame: told how many of the window's frames are finished; a window drawn again starts anew.
     """
-    text, draws = musicgen.encode_text([sentence]), list[tuple[Tensor, Collapse | None]]()
+    sentences = sentence if isinstance(sentence, Sentences) else Sentences(sentence)
+    text, draws = word_window(musicgen, sentences, window), list[tuple[Tensor, Collapse | None]]()
     for draw in range(1 + (MOST_REDRAWS if (sampling or musicgen.sampling).temperature > 0 else 0)):
         codes = yield Draw(text, curve, window, prompt, f"{seed}/{draw}" if draw else seed, on_frame)
         collapse = find_collapse(musicgen.codec, codes, window.prompt, film_goes_on=not window.last)
@@ -131,6 +133,14 @@ def compose_in_draws(
         if collapse is None:
             break
     return _choose(draws)
+
+
+def word_window(musicgen: FrozenMusicGen, sentences: Sentences, window: Window) -> Wording:
+    """Read the sentences that count somewhere in a window, its prompt included, as one row."""
+    shares = sentences.shares(window.start, window.frames + max(musicgen.delays), musicgen.frame_rate_hz)
+    # One by one: beside a longer one a sentence would be padded, which is heard in its last bits.
+    told = tuple(musicgen.encode_text([sentence]) for sentence in shares)
+    return Wording(told, torch.tensor(np.stack(list(shares.values())))[:, None] if len(told) > 1 else None)
 
 
 def draw_windows(
@@ -157,9 +167,9 @@ def draw_windows(
     first, filled = draws[0], [*draws, *[draws[0]] * (rows - len(draws))]
     frames = first.window.frames if rows == 1 else musicgen.window_frames
     prompts = [draw.prompt for draw in filled if draw.prompt is not None and draw.window.prompt]
-    control = None
+    positions, control = frames + max(musicgen.delays), None
     if adapter is not None:
-        positions, rate_hz = frames + max(musicgen.delays), musicgen.frame_rate_hz
+        rate_hz = musicgen.frame_rate_hz
         control = torch.stack([adapter.control(d.curve, d.window.start, positions, rate_hz) for d in filled])
 
     def tell(done: int) -> None:
@@ -170,7 +180,7 @@ def draw_windows(
     codes = generate(
         musicgen.engine,
         musicgen.delays,
-        first.text if rows == 1 else TextCondition.stack([_pad(draw.text, draw.shape[1]) for draw in filled]),
+        first.text if rows == 1 else Wording.stack([draw.text.padded(draw.shape[1], positions) for draw in filled]),
         frames,
         [noise_of(draw.seed) for draw in filled],
         sampling or musicgen.sampling,
@@ -197,11 +207,6 @@ def drive(steps: Generator[Asked, Given, T], answer: Callable[[Asked], Given]) -
     except StopIteration as end:
         result: T = end.value
         return result
-
-
-def _pad(text: TextCondition, tokens: int) -> TextCondition:
-    missing = tokens - text.mask.shape[1]
-    return TextCondition(F.pad(text.states, (0, 0, 0, missing)), F.pad(text.mask, (0, missing)))
 
 
 def _choose(draws: list[tuple[Tensor, Collapse | None]]) -> ComposedWindow:

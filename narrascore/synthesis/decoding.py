@@ -17,6 +17,7 @@ from narrascore.synthesis.delays import delay_codes, undelay_codes
 from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.injection import open_gates
 from narrascore.synthesis.passage import Passage
+from narrascore.synthesis.wording import Wording
 
 NOISE_STEPS = 32
 """Steps whose noise is drawn in one call; a unit's codes depend on it as they do on the seed."""
@@ -93,7 +94,7 @@ class Guidance:
 def generate(
     engine: Engine,
     delays: tuple[int, ...],
-    text: TextCondition,
+    text: TextCondition | Wording,
     frames: int,
     noise: list[torch.Generator],
     sampling: Sampling,
@@ -110,7 +111,7 @@ def generate(
     Args:
         engine: the decoder, prepared.
         delays: of its codebooks.
-        text: one sentence per item, B rows.
+        text: one sentence per item, B rows, or several in turns at positions 0 .. T + max(delays) - 1.
         frames: T, the window's length with its prompt.
         noise: one CPU generator per item; what is drawn depends on nothing else that is random.
         sampling: temperature, top-k and guidance.
@@ -129,13 +130,14 @@ def generate(
     known = 0 if prompt is None else prompt.shape[-1]
     gates = {} if adapter is None or control is None else open_gates(adapter)
     guidance = Guidance(sampling, steered=bool(gates))
-    condition = TextCondition.stack([text if worded else text.without_words() for worded, _ in guidance.rows])
+    wording = text if isinstance(text, Wording) else Wording((text,))
+    wording = Wording.stack([wording if worded else wording.without_words() for worded, _ in guidance.rows])
     if control is not None:
         if control.shape[1] != frames + tail:
             raise ValueError(f"control must cover {frames} + {tail} positions: got {control.shape[1]}")
         control = torch.cat([control if felt else torch.zeros_like(control) for _, felt in guidance.rows])
     with engine.own_threads():
-        passage = Passage(engine, condition, frames + tail, gates=gates, control=control, static=on_gpu)
+        passage = Passage(engine, wording, frames + tail, gates=gates, control=control, static=on_gpu)
         drawing = Drawing(passage, guidance, noise, delays, frames, prompt, held_code)
         if pad_tail:
             drawing.pad_tail()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from narrascore.errors import InputError
 from narrascore.synthesis import score_codes
 from narrascore.synthesis.mixing import PAN, STEMS
-from narrascore.synthesis.palette import Palette
+from narrascore.synthesis.palette import Palette, PaletteTurns
 from narrascore.synthesis.performance import VOICE_BALANCE_DB, Tone, perform
 from narrascore.synthesis.score_codes import BASS, COUNTER, DRUMS, INNER, MELODY
 
@@ -32,7 +32,7 @@ _Event = tuple[int, int, bytes]
 """(tick, rank among those of one tick, the message as a file has it)."""
 
 
-def write_midi(codes: NDArray[np.int16], palette: Palette, path: str | Path) -> None:
+def write_midi(codes: NDArray[np.int16], palette: Palette | PaletteTurns, path: str | Path) -> None:
     """Write `codes [K, T]` as MIDI, format 1: a conductor's track and one track per stem that has notes.
 
     Tempo is n x 160 000 microseconds a quarter from the pulse codes. It may change at any frame without moving a note:
@@ -86,15 +86,18 @@ def _conduct(codes: NDArray[np.int16], tempi: NDArray[np.int64], ticks: NDArray[
 
 
 def _play(tones: Iterable[Tone], ticks: NDArray[np.int64]) -> Iterator[_Event]:
-    seen: set[int] = set()
+    programs: dict[int, int] = {}
     for tone in tones:
-        channel, voice = _channel(tone), tone.note.voice
-        if channel not in seen:
-            seen.add(channel)
+        channel, voice, program = _channel(tone), tone.note.voice, tone.sound.program
+        if programs.get(channel) != program:
+            # A channel's first program is there from the beginning, another one from its first note on.
+            tick = int(ticks[tone.note.start]) if channel in programs else 0
+            yield tick, 0, _bytes(mido.Message("program_change", channel=channel, program=program))
+        if channel not in programs:
             balance, pan = round(127 * 10 ** (VOICE_BALANCE_DB[voice] / 40)), round(64 + 63 * PAN[voice])
-            yield 0, 0, _bytes(mido.Message("program_change", channel=channel, program=tone.sound.program))
             yield 0, 1, _bytes(mido.Message("control_change", channel=channel, control=7, value=balance))
             yield 0, 1, _bytes(mido.Message("control_change", channel=channel, control=10, value=pan))
+        programs[channel] = program
         key = {"channel": channel, "note": tone.pitch}
         yield int(ticks[tone.note.start]), 3, _bytes(mido.Message("note_on", velocity=tone.velocity, **key))
         yield int(ticks[_stop_frame(tone, len(ticks) - 1)]), 2, _bytes(mido.Message("note_off", **key))

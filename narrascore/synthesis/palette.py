@@ -1,10 +1,12 @@
-"""The palette: which instrument plays each voice and in which key, read off the anchor's sentence by a stated rule."""
+"""The palette: which instrument plays each voice and in which key, read off the anchor's sentences by a stated rule."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 
 from narrascore.anchor import MusicalAnchor
 from narrascore.lexicon import INSTRUMENTS, MOODS, PACES, STYLES, SYNONYMS, Role
@@ -43,6 +45,14 @@ class Palette:
         if not LOWEST_KEY <= self.key_semitones < LOWEST_KEY + KEYS:
             raise ValueError(f"key_semitones must be in [-5, 6]: got {self.key_semitones}")
 
+    def at(self, frame: int) -> Palette:
+        """What plays the notes that begin in a frame: always this."""
+        return self
+
+    def begun_at(self, frame: int) -> Palette:
+        """The palette of what begins with this frame: always this."""
+        return self
+
     def program(self, role: Role) -> int:
         """The General MIDI program, 0 to 127, of a role's instrument."""
         return INSTRUMENTS[self.instruments[role]].program
@@ -55,6 +65,50 @@ class Palette:
             "instruments": {role: self.instruments[role] for role in ROLES},
             "programs": {role: self.program(role) for role in ROLES},
         }
+
+
+@dataclass(frozen=True)
+class PaletteTurns:
+    """Palettes that take turns, in one key. A note is played by the one in whose turn it begins, and rings out.
+
+    Attributes:
+        film: the film's own.
+        starts: the frames in which the turns begin, the first of them 0.
+        palettes: of the turns.
+    """
+
+    film: Palette
+    starts: tuple[int, ...]
+    palettes: tuple[Palette, ...]
+
+    def at(self, frame: int) -> Palette:
+        """What plays the notes that begin in a frame."""
+        return self.palettes[bisect_right(self.starts, frame) - 1]
+
+    def begun_at(self, frame: int) -> PaletteTurns:
+        """The turns of what begins with this frame."""
+        now = bisect_right(self.starts, frame) - 1
+        starts = (0, *(start - frame for start in self.starts[now + 1 :]))
+        return PaletteTurns(self.film, starts, self.palettes[now:])
+
+    def describe(self) -> dict[str, object]:
+        """For the manifest: the film's own palette, and the turns by their first frames."""
+        turns = zip(self.starts, self.palettes, strict=True)
+        return {**self.film.describe(), "turns": {f"frame {start}": each.describe() for start, each in turns}}
+
+
+def palettes_for(anchor: MusicalAnchor, frame_rate_hz: float) -> Palette | PaletteTurns:
+    """The anchor's palette, and where it has local sentences theirs, in the film's key: a turn begins with the frame
+    nearest to its border, in the middle of the sentences' cross-fade."""
+    film = palette_for(anchor)
+    if not anchor.local:
+        return film
+    starts, palettes = [], []
+    for start_seconds, sentence in anchor.sentences(math.inf).turns():
+        starts.append(round(start_seconds * frame_rate_hz))
+        own = film if sentence == anchor.sentence else palette_for(MusicalAnchor(prompt=sentence))
+        palettes.append(replace(own, key_semitones=film.key_semitones))
+    return PaletteTurns(film, tuple(starts), tuple(palettes))
 
 
 def palette_for(anchor: MusicalAnchor) -> Palette:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.engine import Engine
+from narrascore.synthesis.wording import Wording
 
 STRETCH = 64
 """Positions by which the cache grows: oneDNN makes a new kernel for every new shape, and copies what is not packed."""
@@ -25,7 +26,7 @@ class Passage:
 
     Args:
         engine: its weights.
-        text: sentences of the R rows.
+        text: sentences of the R rows, for all positions or in turns.
         positions: P, the most there will be.
         gates: block -> gamma, the open ones.
         control: C of every position, `[R, P, D]`.
@@ -38,14 +39,15 @@ class Passage:
     def __init__(
         self,
         engine: Engine,
-        text: TextCondition,
+        text: TextCondition | Wording,
         positions: int,
         *,
         gates: Mapping[int, Tensor] | None = None,
         control: Tensor | None = None,
         static: bool = False,
     ) -> None:
-        self.engine, self.rows = engine, len(text.mask)
+        wording = text if isinstance(text, Wording) else Wording((text,))
+        self.engine, self.rows = engine, wording.rows
         heads, device = engine.heads, engine.device
         shape = (2, self.rows * heads, 0, engine.width // heads)
         self.cache = [torch.zeros(shape, dtype=engine.cache_dtype, device=device) for _ in engine.blocks]
@@ -56,12 +58,11 @@ class Passage:
         self.positions = engine.positions(positions)
         self.gates = {block: float(gate) for block, gate in (gates or {}).items()}
         self.control = None if control is None or not self.gates else control.to(engine.dtype)
-        self.text = [self._read_text(text.states, *parts) for parts in engine.text_projections]
-        worded = text.mask | ~text.mask.any(dim=-1, keepdim=True)
-        unworded = torch.zeros(worded.shape, dtype=engine.cache_dtype, device=device)
-        unworded = unworded.masked_fill(~worded.to(device), float("-inf"))
-        # A row without words has zero states, hence zero values: whatever the weights, it adds exactly nothing.
-        self.unworded = unworded.repeat_interleave(heads, dim=0)[:, None, :]
+        self.text = [
+            [self._read_text(sentence, *parts) for sentence in wording.sentences] for parts in engine.text_projections
+        ]
+        self.shares = None if wording.shares is None else wording.shares.to(device, engine.cache_dtype)
+        """How much each sentence counts, `[n, R, P]`."""
         self.at = torch.zeros(1, dtype=torch.long, device=device)
 
     def read(self, codes: Tensor) -> Tensor:
@@ -129,11 +130,14 @@ class Passage:
         # Every row of guidance reads the same codes.
         hidden = embedded.repeat(rows // len(codes), 1, 1).flatten(0, 1)
         control = None if self.control is None else self.control.index_select(1, at).flatten(0, 1)
+        shares = None
+        if self.shares is not None:
+            shares = self.shares.index_select(2, at).repeat_interleave(engine.heads, dim=1)[..., None]
         for index, block in enumerate(engine.blocks):
             states = block.query_key_value(F.layer_norm(hidden, *block.norm))
             hidden.add_(block.out(self._attend(index, states, at, unread, count)))
             states = block.text_query(F.layer_norm(hidden, *block.text_norm))
-            hidden.add_(block.text_out(self._attend_text(index, states, count)))
+            hidden.add_(block.text_out(self._attend_text(index, states, count, shares)))
             states = block.inner(F.layer_norm(hidden, *block.inner_norm))
             hidden.add_(block.outer(engine.activation(states)))
             gate = self.gates.get(index)
@@ -150,10 +154,19 @@ class Passage:
         scores = torch.baddbmm(unread, parts[0], keys.transpose(1, 2))
         return self._by_row(torch.bmm(scores.softmax(dim=-1), values), count)
 
-    def _attend_text(self, index: int, states: Tensor, count: int) -> Tensor:
-        keys, values = self.text[index]
-        scores = torch.baddbmm(self.unworded, self._by_head(states.to(self.unread.dtype), count, 1)[0], keys)
-        return self._by_row(torch.bmm(scores.softmax(dim=-1), values), count)
+    def _attend_text(self, index: int, states: Tensor, count: int, shares: Tensor | None) -> Tensor:
+        """The same of text queries `[R * S, D]`; shares `[n, R * H, S, 1]` of what each sentence gives."""
+        query = self._by_head(states.to(self.unread.dtype), count, 1)[0]
+        told = [
+            torch.bmm(torch.baddbmm(unworded, query, keys).softmax(dim=-1), values)
+            for keys, values, unworded in self.text[index]
+        ]
+        attended = told[0]
+        if shares is not None:
+            attended = attended * shares[0]
+            for other, share in zip(told[1:], shares[1:], strict=True):
+                attended.addcmul_(other, share)
+        return self._by_row(attended, count)
 
     def _by_head(self, states: Tensor, count: int, parts: int) -> Tensor:
         """`[R * S, H * parts * D / H]` -> `[parts, R * H, S, D / H]`; of one position, a view."""
@@ -169,9 +182,15 @@ class Passage:
             return attended.view(self.rows, -1)
         return attended.view(self.rows, self.engine.heads, count, -1).transpose(1, 2).reshape(self.rows * count, -1)
 
-    def _read_text(self, states: Tensor, key: torch.nn.Linear, value: torch.nn.Linear) -> tuple[Tensor, Tensor]:
-        """The sentence's keys `[R * H, D / H, W]` and values `[R * H, W, D / H]`, once for the whole passage."""
-        states, heads = states.to(key.weight), self.engine.heads
+    def _read_text(
+        self, text: TextCondition, key: torch.nn.Linear, value: torch.nn.Linear
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """A sentence's keys `[R * H, D / H, W]` and values `[R * H, W, D / H]`, once for the whole passage, and what is
+        added to scores, `[R * H, 1, W]`: minus infinity where there is no word."""
+        states, heads, dtype = text.states.to(key.weight), self.engine.heads, self.engine.cache_dtype
         split = [part(states).unflatten(-1, (heads, -1)).transpose(1, 2).flatten(0, 1) for part in (key, value)]
-        keys, values = (part.to(self.engine.cache_dtype) for part in split)
-        return keys.transpose(1, 2).contiguous(), values.contiguous()
+        keys, values = (part.to(dtype) for part in split)
+        # A row without words has zero states, hence zero values: whatever the weights, it adds exactly nothing.
+        worded = (text.mask | ~text.mask.any(dim=-1, keepdim=True)).to(states.device)
+        unworded = torch.zeros(worded.shape, dtype=dtype, device=states.device).masked_fill(~worded, float("-inf"))
+        return keys.transpose(1, 2).contiguous(), values.contiguous(), unworded.repeat_interleave(heads, 0)[:, None, :]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from narrascore.lexicon import Role
 from narrascore.synthesis import score_codes
-from narrascore.synthesis.palette import Palette
+from narrascore.synthesis.palette import Palette, PaletteTurns
 from narrascore.synthesis.sampler import SAMPLE_RATE_HZ, Sound
 from narrascore.synthesis.score_codes import (
     BASS,
@@ -112,7 +112,7 @@ def read_levels(codes: NDArray[np.int16]) -> NDArray[np.int64]:
     return np.where(last >= 0, row[last], FIRST_LEVEL)
 
 
-def perform(codes: NDArray[np.int16], palette: Palette) -> Iterator[Tone]:
+def perform(codes: NDArray[np.int16], palette: Palette | PaletteTurns) -> Iterator[Tone]:
     """All tones of `codes [K, T]`, in the order of their notes' frames, then voices."""
     levels = level_db(read_levels(codes))
     notes = score_codes.read_notes(codes)
@@ -121,7 +121,7 @@ def perform(codes: NDArray[np.int16], palette: Palette) -> Iterator[Tone]:
     weight = hashed_uniform(places, stream=2)
     closed_hats = [note.start for note in notes if note.voice in DRUMS and note.pitch == DRUM_KINDS["closed hat"]]
     for note, early_or_late, light_or_heavy in zip(notes, hand.tolist(), weight.tolist(), strict=True):
-        sound, pitch = _sound(note, palette)
+        sound, pitch = _sound(note, palette.at(note.start))
         sustained = note.voice not in DRUMS and _is_sustained(sound.program)
         gain_db = accent_db(int(codes[score_codes.PULSE, note.start])) + light_or_heavy * _HAND_DB
         gain_db += 0 if note.strong else _SOFT_STROKE_DB

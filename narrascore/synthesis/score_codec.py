@@ -16,7 +16,7 @@ from narrascore.lexicon import STYLES
 from narrascore.media.limiter import MARGIN_DB, limited
 from narrascore.synthesis import midi, score_codes
 from narrascore.synthesis.mixing import STEMS, Desk
-from narrascore.synthesis.palette import Palette, palette_for
+from narrascore.synthesis.palette import Palette, PaletteTurns, palettes_for
 from narrascore.synthesis.performance import SAMPLES_PER_FRAME, perform, read_levels
 from narrascore.synthesis.sampler import SAMPLE_RATE_HZ, NoteBank
 from narrascore.synthesis.soundfont import SoundFont
@@ -32,7 +32,7 @@ class ScoreCodec:
     nothing are silent. What still rings after the last frame is cut.
 
     Args:
-        palette: instruments and key; None is the orchestral drama's, on C.
+        palette: instruments and key, for all of the codes or in turns; None is the orchestral drama's, on C.
         soundfont: any General MIDI font in the SF2 format; None is the default one.
         bank: a sampler to share, instead of `soundfont`.
 
@@ -48,7 +48,11 @@ class ScoreCodec:
     held_code: int | None = score_codes.HOLD
 
     def __init__(
-        self, palette: Palette | None = None, soundfont: str | Path | None = None, *, bank: NoteBank | None = None
+        self,
+        palette: Palette | PaletteTurns | None = None,
+        soundfont: str | Path | None = None,
+        *,
+        bank: NoteBank | None = None,
     ) -> None:
         self.palette = palette or Palette(dict(STYLES["drama"].palette))
         self.bank = bank or NoteBank(SoundFont.open(soundfont))
@@ -107,8 +111,12 @@ class ScoreCodec:
         midi.write_midi(_read(codes), self.palette, path)
 
     def for_anchor(self, anchor: MusicalAnchor) -> ScoreCodec:
-        """The codec with the anchor's palette, sharing this one's sampler."""
-        return ScoreCodec(palette_for(anchor), bank=self.bank)
+        """The codec with the anchor's palette and its turns in film time, sharing this one's sampler."""
+        return ScoreCodec(palettes_for(anchor, self.frame_rate_hz), bank=self.bank)
+
+    def begun_at(self, frame: int) -> ScoreCodec:
+        """The codec of codes that begin with this frame of the anchor's film: its turns come so much earlier."""
+        return ScoreCodec(self.palette.begun_at(frame), bank=self.bank)
 
     def describe(self) -> dict[str, object]:
         """For the manifest: palette and sound font, with its licence."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from narrascore.errors import InputError
 from narrascore.lexicon import STYLES
 from narrascore.synthesis.midi import write_midi
-from narrascore.synthesis.palette import Palette
+from narrascore.synthesis.palette import Palette, PaletteTurns
 from narrascore.synthesis.score_codes import CODEBOOKS, DRUMS, MELODY, TABLE_SIZE, empty_score, read_notes
 from tests.synthesis.score_material import write_piece
 
@@ -106,3 +106,22 @@ def test_an_empty_score_and_a_bad_path(tmp_path: Path) -> None:
     assert mido.MidiFile(tmp_path / "empty.mid").length == 0
     with pytest.raises(InputError, match="cannot write MIDI"):
         write_midi(empty_score(10), PALETTE, tmp_path / "no" / "such.mid")
+
+
+def test_another_palette_is_a_program_change_at_its_first_note(tmp_path: Path) -> None:
+    other = Palette({**PALETTE.instruments, "melody": "flute"}, PALETTE.key_semitones)
+    codes = write_piece(2, frames_per_sixteenth=4)
+    border = codes.shape[1] // 2
+    write_midi(codes, PaletteTurns(PALETTE, (0, border), (PALETTE, other)), tmp_path / "a.mid")
+    file = mido.MidiFile(tmp_path / "a.mid")
+    tracks = {track.name: track for track in file.tracks}
+    programs, tick = [], 0
+    for message in tracks["melody"]:
+        tick += message.time
+        if message.type == "program_change":
+            programs.append((tick, message.program))
+    first = min(note.start for note in read_notes(codes) if note.voice == MELODY and note.start >= border)
+    ticks_per_frame = file.ticks_per_beat // 16
+    assert programs == [(0, PALETTE.program("melody")), (first * ticks_per_frame, other.program("melody"))]
+    harmony = [message for message in tracks["harmony"] if message.type == "program_change"]
+    assert len(harmony) == 3, "its instruments are the same in both"

@@ -6,7 +6,8 @@ import pytest
 
 from narrascore.anchor import MusicalAnchor
 from narrascore.lexicon import INSTRUMENTS, MOODS, STYLES
-from narrascore.synthesis.palette import ROLES, Palette, palette_for
+from narrascore.sentences import LocalSentence
+from narrascore.synthesis.palette import ROLES, Palette, PaletteTurns, palette_for, palettes_for
 
 
 def of(sentence: str) -> Palette:
@@ -75,3 +76,13 @@ def test_a_wrong_palette_is_refused() -> None:
         Palette({**STYLES["drama"].palette, "melody": "kazoo"})
     with pytest.raises(ValueError, match="key_semitones"):
         Palette(STYLES["drama"].palette, 7)
+
+
+def test_a_local_sentence_has_instruments_of_its_own_in_the_film_s_key() -> None:
+    anchor = MusicalAnchor(prompt="drama score", local=(LocalSentence(2.0, 3.5, "jazz noir score, with flute"),))
+    turns, film, other = palettes_for(anchor, 25.0), of("drama score"), of("jazz noir score, with flute")
+    assert isinstance(turns, PaletteTurns) and film.key_semitones != other.key_semitones
+    assert [turns.at(frame) for frame in (0, 49, 88, 10_000)] == [film] * 4  # 3.5 s are frame 87.5, to the even one
+    assert [turns.at(frame).instruments for frame in (50, 87)] == [other.instruments] * 2
+    assert turns.at(50).key_semitones == film.key_semitones
+    assert palettes_for(MusicalAnchor(prompt="drama score"), 25.0) == film

@@ -14,7 +14,7 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.errors import InputError
 from narrascore.lexicon import STYLES
 from narrascore.synthesis.mixing import BLOCK_FRAMES, STEMS, Desk
-from narrascore.synthesis.palette import Palette
+from narrascore.synthesis.palette import Palette, PaletteTurns
 from narrascore.synthesis.performance import perform, read_levels
 from narrascore.synthesis.score_codec import ScoreCodec
 from narrascore.synthesis.score_codes import (
@@ -186,3 +186,20 @@ def test_the_anchor_chooses_the_palette_and_the_manifest_says_so(codec: ScoreCod
     palette, font = chosen.describe()["palette"], chosen.describe()["soundfont"]
     assert isinstance(palette, dict) and palette["instruments"]["melody"] == "saxophone"
     assert isinstance(font, dict) and "GPL-2.0" in font["licence"]
+
+
+def test_a_note_is_played_by_the_palette_it_begins_under_and_rings_out(codec: ScoreCodec) -> None:
+    """Two notes, the first held across the border: its sound is the first palette's to its end."""
+    first, second = piano(codec).palette, codec.palette
+    assert isinstance(first, Palette) and isinstance(second, Palette)
+    codes = empty_score(200)
+    write_notes(codes, [Note(0, 90, MELODY, 60)])
+    turns = PaletteTurns(first, (0, 50), (first, second))
+    alone, turned = ScoreCodec(first, bank=codec.bank), ScoreCodec(turns, bank=codec.bank)
+    assert torch.equal(alone.decode(codes), turned.decode(codes))
+    write_notes(codes, [Note(100, 150, MELODY, 64)])
+    border = 99 * SAMPLES_PER_FRAME  # the second note may come a few milliseconds early
+    assert torch.equal(alone.decode(codes)[:, :border], turned.decode(codes)[:, :border])
+    assert not torch.equal(alone.decode(codes), turned.decode(codes))
+    chunks = torch.cat(list(turned.decode_chunks(codes, 37)), dim=1)
+    assert torch.equal(chunks, turned.decode(codes))
