@@ -22,7 +22,6 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 from importlib.metadata import version
@@ -33,6 +32,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from benchmarks.processes import resident_bytes, tree
 from narrascore.media.audio import read_audio
 from narrascore.media.film import Film
 from narrascore.media.samples import to_frame
@@ -105,7 +105,7 @@ def score(film: Path) -> dict[str, Any]:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break
-        most = max(most, sum(_resident_bytes(one) for one in _tree(process.pid)))
+        most = max(most, sum(resident_bytes(one) for one in tree(process.pid)))
         time.sleep(0.1)
     if status:
         raise SystemExit(f"scoring {film.name} failed with status {os.waitstatus_to_exitcode(status)}")
@@ -155,26 +155,6 @@ def _sound_of(clip: Film, samples: int) -> np.ndarray:
         sound = np.concatenate(list(read_audio(clip, sample_rate_hz=SAMPLE_RATE_HZ, layout="stereo")), axis=1)
         return np.pad(sound, ((0, 0), (0, max(0, samples - sound.shape[1]))))[:, :samples]
     return np.random.default_rng(0).normal(0, 0.003, (2, samples)).astype(np.float32)
-
-
-def _tree(pid: int) -> Iterator[int]:
-    """The process and its descendants; itself alone where there is no /proc."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found = children.read_text(encoding="ascii").split()
-        except OSError:
-            continue  # the thread has ended
-        for child in found:
-            yield from _tree(int(child))
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
