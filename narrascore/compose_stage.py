@@ -23,7 +23,8 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
     """Bring `windows/` to what is asked for.
 
     The kept music of the same piece is gone on from: where the curve was changed or the user wants another draw, those
-    spans alone are composed anew. Another sentence, seed or model is another piece.
+    spans alone are composed anew. Another sentence, seed or model is another piece. So is another number of takes, but
+    not where spans are drawn again: they may be chosen from more takes than the rest was.
 
     Raises:
         UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film.
@@ -34,15 +35,17 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
     changes: tuple[Span, ...] = ()
     if kept is not None and kept.piece == piece:
         changes = heard_changes(run.pipeline, kept.curve, curve, total)
-    if kept is not None and (kept.piece != piece or changes == (Span(0, total),)):
+    takes = run.options.takes
+    others = kept is not None and kept.takes != takes and not run.options.redo
+    if kept is not None and (kept.piece != piece or others or changes == (Span(0, total),)):
         kept, changes = None, ()
-    asked = [Edit("curve", changes)] if changes else []
+    asked = [Edit("curve", changes, takes=takes)] if changes else []
     if run.options.redo:
         spans = frames_of(run.options.redo, run.pipeline.musicgen.frame_rate_hz, total)
-        redo = Edit("redo", tuple(spans), run.options.take)
+        redo = Edit("redo", tuple(spans), run.options.take, takes)
         asked += [redo] if kept is None or not redo.was_made(kept) else []
     if kept is None or asked:
-        work = digest([piece, array_digest(curve.values), curve.rate_hz])
+        work = digest([piece, takes, array_digest(curve.values), curve.rate_hz])
         accepted = _note_environment(run, work)
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
@@ -67,6 +70,11 @@ def piece_of(run: Run, anchor: MusicalAnchor) -> str:
     ])  # fmt: skip
 
 
+def edit_folder(edit: int, span: int) -> str:
+    """Where the windows of a span of an edit lie under `windows/`, both counted from 0."""
+    return f"edit-{edit + 1}-{span + 1}"
+
+
 def row_of(run: Run, store: WindowStore, window: Window) -> dict[str, Any]:
     """What the manifest says of a window: its new frames, in seconds, its key, and why it was drawn again."""
     rate_hz = run.pipeline.musicgen.frame_rate_hz
@@ -80,10 +88,10 @@ def _compose_whole(
     store = WindowStore(run.folder / "windows", run.environment, accepted)
     codes = yield from run.pipeline.composing(
         run.film.duration_seconds, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
-        progress=lambda done, total: run.tell("compose", done, total),
+        progress=lambda done, total: run.tell("compose", done, total), takes=run.options.takes,
     )  # fmt: skip
     rows = tuple(row_of(run, store, window) for window in run.pipeline.windows(codes.shape[1]))
-    return Composition(piece, curve, codes, rows)
+    return Composition(piece, curve, codes, rows, takes=run.options.takes)
 
 
 def _edit(
@@ -97,7 +105,7 @@ def _edit(
     folder, made_in = run.folder / "windows", run.environment
 
     def store_of(span: int) -> WindowStore:
-        return WindowStore(folder / f"edit-{len(kept.edits) + 1}-{span + 1}", made_in, accepted)
+        return WindowStore(folder / edit_folder(len(kept.edits), span), made_in, accepted)
 
     return make_edit(
         run.pipeline, kept, edit, curve, anchor, name=f"{run.options.seed}/{run.film_key}", store_of=store_of,

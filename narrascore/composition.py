@@ -32,6 +32,7 @@ class Composition:
         edits: what was composed anew since then, in order; see `narrascore.editing`.
         patches: new sound over the sound of `codes`, later ones over earlier ones. Notes have none: there the new codes
             stand in `codes` itself.
+        takes: that each window of the first composition was chosen from.
     """
 
     piece: str
@@ -40,6 +41,7 @@ class Composition:
     windows: tuple[dict[str, Any], ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
     patches: tuple[Patch, ...] = ()
+    takes: int = 1
 
     @property
     def current(self) -> Tensor:
@@ -66,6 +68,7 @@ class Composition:
             "rate_hz": self.curve.rate_hz,
             "windows": self.windows,
             "edits": self.edits,
+            "takes": self.takes,
             "patches": [[patch.start, patch.stop, patch.left] for patch in self.patches],
         }
         with replacing(path) as partial:
@@ -86,6 +89,8 @@ class Composition:
                 ]
                 curve = AffectCurve(file.get_tensor("curve").numpy(), float(about["rate_hz"]))
                 windows, edits = tuple(about["windows"]), tuple(about["edits"])
-                return cls(about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches))
+                return cls(
+                    about["piece"], curve, file.get_tensor("codes"), windows, edits, tuple(patches), about["takes"]
+                )
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None

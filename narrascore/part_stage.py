@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.compose_stage import piece_of, row_of
 from narrascore.files import array_digest, digest
-from narrascore.rendering import Block, write_midi, write_music
+from narrascore.rendering import leave_out, write_midi, write_music
 from narrascore.run import Run
 from narrascore.spans import frames_of, windows_over, write_seconds
 from narrascore.synthesis.composing import Composing
@@ -38,7 +37,8 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
     folder, codec, state = run.folder / name, run.pipeline.codec_for(anchor), run.manifest.data["state"]
     music, midi = folder / "music.wav", folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
-    key = digest([piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, str(part), codec.describe()])
+    takes = run.options.takes
+    key = digest([piece_of(run, anchor), takes, array_digest(curve.values), curve.rate_hz, str(part), codec.describe()])
     if run.manifest.has_stage(name, key, files):
         return folder
     run.shop.set_aside(files)
@@ -46,14 +46,14 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         store = WindowStore(folder / "windows", run.environment)
         codes, left = yield from run.pipeline.composing_part(
             span, duration, curve, anchor, seed=run.options.seed, film_key=run.film_key, store=store,
-            progress=lambda done, total: run.tell("compose", done, total),
+            progress=lambda done, total: run.tell("compose", done, total), takes=takes,
         )  # fmt: skip
         # Played from the first window's start on, and heard from the part's.
         before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
         samples = before + samples_of(stop - start, codec.sample_rate_hz)
         blocks = run.pipeline.render(codes, anchor, Fraction(samples, codec.sample_rate_hz))
         folder.mkdir(parents=True, exist_ok=True)
-        write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
+        write_music(music, run.counted(leave_out(blocks, before), float(stop - start)), codec, stop - start)
         if run.pipeline.writes_notes:
             notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
             write_midi(midi, codec, torch.from_numpy(notes))
@@ -67,12 +67,3 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         run.manifest.data["state"] = state  # the whole film's results are as finished as they were
     run.manifest.finish_stage(name, key, files)
     return folder
-
-
-def _leave_out(blocks: Iterator[Block], samples: int) -> Iterator[Block]:
-    """Blocks `[C, n]` without the first `samples`."""
-    for block in blocks:
-        kept = block[:, samples:]
-        samples = max(0, samples - block.shape[1])
-        if kept.shape[1]:
-            yield kept

@@ -113,6 +113,7 @@ class Pipeline:
         curve: AffectCurve | None = None,
         prompt: str = "",
         seed: int = 0,
+        takes: int = 1,
         progress: ComposeProgress | None = None,
     ) -> Score:
         """Write a film's music.
@@ -122,6 +123,7 @@ class Pipeline:
             curve: where the emotion goes, instead of what the eye reads; held or cut to the film.
             prompt: what music the film asks for, instead of what the eye conceives.
             seed: another seed is another piece.
+            takes: drawn of every window, of which the best is kept.
             progress: told about the frames composed.
         """
         film = Film.open(video)
@@ -129,7 +131,9 @@ class Pipeline:
         if curve is None:
             curve = self.read_affect(reading)
         anchor = self.understand(MusicalAnchor(prompt=prompt)) if prompt else self.read_anchor(reading, curve)
-        codes = self.compose(film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress)
+        codes = self.compose(
+            film.duration_seconds, curve, anchor, seed=seed, film_key=film.key, progress=progress, takes=takes
+        )
         return Score(self, film, reading, curve, anchor, codes, [*film.warnings, *anchor_warnings(anchor)])
 
     def read(self, film: Film, progress: Callable[[float], None] | None = None) -> FilmReading:
@@ -176,6 +180,7 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Tensor:
         """Write the music window by window, each starting with the last tokens of the one before (paper 3.6).
 
@@ -187,13 +192,21 @@ class Pipeline:
             film_key: the film's identity; other films get other music under the same seed.
             store: where finished windows are kept and taken back from, so that a killed run goes on.
             progress: told about the frames composed.
+            takes: drawn of every window at once; the next window goes on from the best (see `synthesis.takes`).
 
         Returns:
             Codes `[K, T]`, int16, T frames covering the film.
         """
         return self.alone(
             self.composing(
-                duration_seconds, curve, anchor, seed=seed, film_key=film_key, store=store, progress=progress
+                duration_seconds,
+                curve,
+                anchor,
+                seed=seed,
+                film_key=film_key,
+                store=store,
+                progress=progress,
+                takes=takes,
             )
         )
 
@@ -207,11 +220,12 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[Tensor]:
         """The same as `compose`, asking for each draw, so that other films can be composed beside this one."""
         codes = torch.empty(self.musicgen.codebooks, self.frames_of(duration_seconds), dtype=torch.int16)
         yield from self._continue(
-            codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress
+            codes, self.windows(codes.shape[1]), curve, anchor, f"{seed}/{film_key}", store, progress, takes
         )
         return codes
 
@@ -226,12 +240,13 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[tuple[Tensor, int]]:
         """Write those windows of the film's music that cover a span, the first of them without a prompt.
 
         Args:
             span: frames of the film.
-            duration_seconds, curve, anchor, seed, film_key, store, progress: as for `compose`.
+            duration_seconds, curve, anchor, seed, film_key, store, progress, takes: as for `compose`.
 
         Returns:
             Codes `[K, n]`, int16, and the frame of the film at which they begin.
@@ -239,7 +254,7 @@ class Pipeline:
         total = self.frames_of(duration_seconds)
         windows = windows_over(span, total, self.musicgen.window_frames, self.musicgen.prompt_frames)
         codes = torch.empty(self.musicgen.codebooks, total, dtype=torch.int16)
-        yield from self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue(codes, windows, curve, anchor, f"{seed}/{film_key}", store, progress, takes)
         return codes[:, windows[0].start : windows[-1].stop], windows[0].start
 
     def recomposing(
@@ -252,20 +267,22 @@ class Pipeline:
         name: str,
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[Tensor]:
         """Write a span of a film's music anew, going on from what is kept before it.
 
         Args:
             kept: codes `[K, T]` of the whole film.
             span: frames of it; all of them are composed, none after it.
-            curve, anchor, store, progress: as for `compose`.
+            curve, anchor, store, progress, takes: as for `compose`.
             name: of the noise; another name is other music.
 
         Returns:
             Codes `[K, span.stop]`: what was kept before the span, and the new ones.
         """
         codes = kept[:, : span.stop].clone()
-        yield from self._continue(codes, self.windows_of(span, kept.shape[1]), curve, anchor, name, store, progress)
+        windows = self.windows_of(span, kept.shape[1])
+        yield from self._continue(codes, windows, curve, anchor, name, store, progress, takes)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -273,7 +290,7 @@ class Pipeline:
         return drive(steps, lambda draw: self.draw([draw])[0])
 
     def draw(self, draws: Sequence[Draw], rows: int = 1) -> list[Tensor]:
-        """Codes `[K, n]` of each of these draws, in one batch of `rows`."""
+        """Codes `[takes, K, n]` of each of these draws, in one batch of `rows` windows."""
         return draw_windows(self.musicgen, self.adapter, draws, rows)
 
     def frames_of(self, duration_seconds: Fraction | float) -> int:
@@ -333,11 +350,13 @@ class Pipeline:
         name: str,
         store: WindowStore | None,
         progress: ComposeProgress | None,
+        takes: int,
     ) -> Composing[None]:
         parts = self.describe()
         return continue_codes(
             self.musicgen, self.adapter, codes, windows, curve, anchor.sentence, name=name,
             unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
+            takes=takes,
         )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
-    **dict.fromkeys(("markers", "turns"), 3),
+    **dict.fromkeys(("markers", "turns", "take_stage"), 3),
     **dict.fromkeys(("cli",), 4),
 }
 SHUT = {("perception", "synthesis"), ("synthesis", "perception")}
