@@ -22,6 +22,7 @@ import av
 
 from benchmarks.processes import cpu_seconds
 from narrascore.media.film import Film
+from narrascore.media.frames import DECODER_THREADS
 from narrascore.perception.cinematic import CinematicEye
 
 RESULTS = Path(__file__).parent / "results" / "embedded_eye.json"
@@ -31,7 +32,8 @@ WANTED = 0.8
 def decode(path: Path) -> None:
     """Decode every picture and keep none."""
     with av.open(str(path)) as container:
-        container.streams.video[0].thread_type = "AUTO"
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", DECODER_THREADS
         for _ in container.decode(video=0):
             pass
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_CORRUPT_SHARE = 0.25
 """Above this share of broken packets a curve would follow the damage, not the film."""
+
+DECODER_THREADS = min(16, (os.cpu_count() or 1) + 3)
+"""Two more than FFmpeg would take by itself: they have work while the thread that feeds them scales and sends."""
 
 SLACK_SECONDS = Fraction(1, 2000)
 """Matroska rounds times to 1 ms, so a frame may seem to come half of one late."""
@@ -192,7 +196,7 @@ def _pyav_frames(film: Film, size: tuple[int, int], from_seconds: Fraction) -> T
     with open_container(film.path, max_pixels=film.max_pixels) as container:
         stream: Any = container.streams[film.video_index]
         stream.codec_context.options = decoder_options(film.max_pixels)
-        stream.thread_type = "AUTO"
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", DECODER_THREADS
         base, unordered = stream.time_base, lacks_display_times(container, stream)
         first_dts, last_step = None, Fraction(0)
         sought = from_seconds > 0 and film.seekable
