@@ -60,7 +60,8 @@ def _windows(composition: Composition) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _new_frames(run: Run, row: dict[str, Any]) -> int:
-    return round((row["stop_seconds"] - row["start_seconds"]) * run.pipeline.musicgen.frame_rate_hz)
+    frames: int = round((row["stop_seconds"] - row["start_seconds"]) * run.pipeline.musicgen.frame_rate_hz)
+    return frames
 
 
 def _write(
