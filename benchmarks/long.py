@@ -19,10 +19,7 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 from importlib.metadata import version
@@ -33,6 +30,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from benchmarks.processes import watch
 from narrascore.media.audio import read_audio
 from narrascore.media.film import Film
 from narrascore.media.samples import to_frame
@@ -47,12 +45,14 @@ REEL_SECONDS = 24
 LIBRARIES = ("narrascore", "torch", "transformers", "numpy", "av")
 
 
-def make_reel(footage: Path, path: Path) -> None:
-    """Encode the footage's clips one after another, over and over, as one reel with the sound that they have."""
+def make_reel(footage: Path, path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+    """Encode the footage's clips one after another, over and over, as one reel of (width, height) with the sound that
+    they have."""
     clips = [Film.open(clip) for clip in fetch_footage(footage).values()]
-    with av.open(str(path), "w", format="mp4") as sink:
+    partial = path.with_suffix(".partial")
+    with av.open(str(partial), "w", format="mp4") as sink:
         picture: Any = sink.add_stream("libx264", rate=RATE_HZ, options={"bf": "0", "crf": "30", "threads": "1"})
-        picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        (picture.width, picture.height), picture.pix_fmt = size, "yuv420p"
         sound: Any = sink.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="stereo")
         seconds = Fraction(0)
         shown = heard = 0
@@ -60,10 +60,10 @@ def make_reel(footage: Path, path: Path) -> None:
             clip = clips.pop(0)
             clips.append(clip)
             lasts = min(Fraction(int(clip.duration_seconds * 3), 3), REEL_SECONDS - seconds)  # whole pictures
-            for frame in clip.frames(RATE_HZ, height=HEIGHT):
+            for frame in clip.frames(RATE_HZ, height=size[1]):
                 if frame.seconds >= lasts:
                     break
-                image = VideoFrame.from_ndarray(frame.image, format="rgb24").reformat(WIDTH, HEIGHT, "yuv420p")
+                image = VideoFrame.from_ndarray(frame.image, format="rgb24").reformat(*size, "yuv420p")
                 image.pts, image.time_base, shown = shown, Fraction(1, RATE_HZ), shown + 1
                 sink.mux(picture.encode(image))
             samples = int(lasts * SAMPLE_RATE_HZ)
@@ -71,6 +71,7 @@ def make_reel(footage: Path, path: Path) -> None:
             seconds, heard = seconds + lasts, heard + samples
         sink.mux(picture.encode(None))
         sink.mux(sound.encode(None))
+    partial.replace(path)
 
 
 def make_film(reel: Path, path: Path, minutes: float) -> None:
@@ -98,24 +99,17 @@ def score(film: Path) -> dict[str, Any]:
     """Score a film, or go on with it, in a process of its own."""
     folder = film.parent / f"{film.stem}.narrascore"
     resumed = folder.is_dir()
-    began, most = time.perf_counter(), 0
-    words = [sys.executable, str(ROOT / "scripts" / "score_video.py"), str(film), "--offline"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
-        most = max(most, sum(_resident_bytes(one) for one in _tree(process.pid)))
-        time.sleep(0.1)
-    if status:
-        raise SystemExit(f"scoring {film.name} failed with status {os.waitstatus_to_exitcode(status)}")
+    usage = watch([sys.executable, str(ROOT / "scripts" / "score_video.py"), str(film), "--offline"])
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {**vars(usage), "stage_seconds": manifest["stage_seconds"], "resumed": resumed}
+
+
+def about_the_run() -> dict[str, Any]:
+    """Where and with what a benchmark ran."""
     return {
-        "seconds": round(time.perf_counter() - began, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_mib": round(max(most, usage.ru_maxrss * 1024) / 2**20, 1),
-        "stage_seconds": manifest["stage_seconds"],
-        "resumed": resumed,
+        "date": date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }
 
 
@@ -157,26 +151,6 @@ def _sound_of(clip: Film, samples: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.003, (2, samples)).astype(np.float32)
 
 
-def _tree(pid: int) -> Iterator[int]:
-    """The process and its descendants; itself alone where there is no /proc."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found = children.read_text(encoding="ascii").split()
-        except OSError:
-            continue  # the thread has ended
-        for child in found:
-            yield from _tree(int(child))
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5, 30, 120])
@@ -187,8 +161,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     reel = args.folder / "reel.mp4"
     if not reel.is_file():
-        make_reel(args.footage, reel.with_suffix(".partial"))
-        reel.with_suffix(".partial").replace(reel)
+        make_reel(args.footage, reel)
     rows = []
     for minutes in args.minutes:
         film, measured = (args.folder / f"film-{minutes:g}min{suffix}" for suffix in (".mp4", ".json"))
@@ -198,15 +171,8 @@ def main() -> None:
             print(f"scoring {film.name}", file=sys.stderr, flush=True)
             measured.write_text(json.dumps({"minutes": minutes, **score(film)}), encoding="utf-8")
         rows.append(json.loads(measured.read_text(encoding="utf-8")))
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    record = {
-        "date": date.today().isoformat(),
-        "machine": machine,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "films": rows,
-    }
     args.results.parent.mkdir(parents=True, exist_ok=True)
-    args.results.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    args.results.write_text(json.dumps({**about_the_run(), "films": rows}, indent=2) + "\n", encoding="utf-8")
     print(to_markdown(rows))
 
 

@@ -27,7 +27,8 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
 
     The kept music of the same piece is gone on from: where curve, cues or a local sentence were changed or the user
     wants another draw, those spans alone are composed anew. Another sentence for the film, seed or model is another
-    piece.
+    piece. So is another number of takes, but not where spans are drawn again: they may be chosen from more takes than
+    the rest was.
 
     Raises:
         UsageError: if windows of an earlier run would go on in another environment, or a span lies behind the film or
@@ -35,10 +36,11 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
     """
     path, total = run.folder / "windows" / COMPOSITION_FILE, run.pipeline.frames_of(run.film.duration_seconds)
     piece, cues = piece_of(run, anchor), run.pipeline.cue_frames(run.cues, total)
-    kept, asked = Composition.load(path), list[Edit]()
+    kept, asked, takes = Composition.load(path), list[Edit](), run.options.takes
     if kept is not None:
         change = _change(run, kept, curve, anchor, cues)
-        if kept.piece != piece or change.spans == cues:
+        others = kept.takes != takes and not run.options.redo
+        if kept.piece != piece or others or change.spans == cues:
             kept = None
         elif change.spans:
             asked = [change]
@@ -46,13 +48,13 @@ def compose_film(run: Run, curve: AffectCurve, anchor: MusicalAnchor) -> Composi
         spans = overlap(frames_of(run.options.redo, run.pipeline.musicgen.frame_rate_hz, total), cues)
         if not spans:
             raise UsageError("--redo names spans without music: cues.csv says where there is any")
-        redo = Edit("redo", tuple(spans), run.options.take)
+        redo = Edit("redo", tuple(spans), run.options.take, takes)
         asked += [redo] if kept is None or not redo.was_made(kept) else []
     is_cut = kept is not None and kept.cues != cues
     if kept is None or asked or is_cut:
         told = [vars(each) for each in anchor.local]
         borders = [[cue.start, cue.stop] for cue in cues]
-        work = digest([piece, array_digest(curve.values), curve.rate_hz, borders, told])
+        work = digest([piece, takes, array_digest(curve.values), curve.rate_hz, borders, told])
         accepted = _note_environment(run, work)
         run.shop.set_aside(run.shop.results(), with_windows=True)
         with run.stage("compose", [path]):
@@ -81,6 +83,11 @@ def piece_of(run: Run, anchor: MusicalAnchor) -> str:
     ])  # fmt: skip
 
 
+def edit_folder(edit: int, span: int) -> str:
+    """Where the windows of a span of an edit lie under `windows/`, both counted from 0."""
+    return f"edit-{edit + 1}-{span + 1}"
+
+
 def row_of(run: Run, store: WindowStore, window: Window) -> dict[str, Any]:
     """What the manifest says of a window: its new frames, in seconds, its key, and why it was drawn again."""
     rate_hz = run.pipeline.musicgen.frame_rate_hz
@@ -100,7 +107,8 @@ def _change(run: Run, kept: Composition, curve: AffectCurve, anchor: MusicalAnch
     }
     changed = merge(chain.from_iterable(changes.values()))
     spans = (merge(overlap(changed, [cue]), gap) for cue in cues)
-    return Edit(" and ".join(why for why, found in changes.items() if found), tuple(chain.from_iterable(spans)))
+    why = " and ".join(name for name, found in changes.items() if found)
+    return Edit(why, tuple(chain.from_iterable(spans)), takes=run.options.takes)
 
 
 def _compose_whole(
@@ -109,11 +117,11 @@ def _compose_whole(
     store = WindowStore(run.folder / "windows", run.environment, accepted)
     codes = yield from run.pipeline.composing(
         run.film.duration_seconds, curve, anchor, cues=run.cues, seed=run.options.seed, film_key=run.film_key,
-        store=store, progress=lambda done, total: run.tell("compose", done, total),
+        store=store, progress=lambda done, total: run.tell("compose", done, total), takes=run.options.takes,
     )  # fmt: skip
     cues = run.pipeline.cue_frames(run.cues, codes.shape[1])
     rows = (row_of(run, store.of_cue(cue.start), w) for cue in cues for w in run.pipeline.windows_of(cue, cue))
-    return Composition(piece, curve, codes, tuple(rows), cues=cues, local=anchor.local)
+    return Composition(piece, curve, codes, tuple(rows), cues=cues, local=anchor.local, takes=run.options.takes)
 
 
 def _edit(
@@ -127,7 +135,7 @@ def _edit(
     folder, made_in = run.folder / "windows", run.environment
 
     def store_of(span: int) -> WindowStore:
-        return WindowStore(folder / f"edit-{len(kept.edits) + 1}-{span + 1}", made_in, accepted)
+        return WindowStore(folder / edit_folder(len(kept.edits), span), made_in, accepted)
 
     return make_edit(
         run.pipeline, kept, edit, curve, anchor, name=f"{run.options.seed}/{run.film_key}", store_of=store_of,

@@ -37,6 +37,7 @@ class Composition:
             stand in `codes` itself.
         cues: the frames that hold music, cue by cue; by default all of them.
         local: the local sentences that it follows.
+        takes: that each window of the first composition was chosen from.
     """
 
     piece: str
@@ -47,6 +48,7 @@ class Composition:
     patches: tuple[Patch, ...] = ()
     cues: tuple[Span, ...] = ()
     local: tuple[LocalSentence, ...] = ()
+    takes: int = 1
 
     def __post_init__(self) -> None:
         if not self.cues:
@@ -78,6 +80,7 @@ class Composition:
             "windows": self.windows,
             "edits": self.edits,
             "local": [vars(each) for each in self.local],
+            "takes": self.takes,
             "patches": [[patch.start, patch.stop, patch.left] for patch in self.patches],
             "cues": [[cue.start, cue.stop] for cue in self.cues],
         }
@@ -101,7 +104,7 @@ class Composition:
                 windows, edits = tuple(about["windows"]), tuple(about["edits"])
                 cues = tuple(Span(start, stop) for start, stop in about.get("cues", []))
                 local = tuple(LocalSentence(**each) for each in about.get("local", ()))
-                codes = file.get_tensor("codes")
-                return cls(about["piece"], curve, codes, windows, edits, tuple(patches), cues, local)
+                codes, takes = file.get_tensor("codes"), int(about.get("takes", 1))
+                return cls(about["piece"], curve, codes, windows, edits, tuple(patches), cues, local, takes)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None

@@ -32,6 +32,7 @@ def continue_codes(
     unit: str,
     store: WindowStore | None = None,
     progress: ComposeProgress | None = None,
+    takes: int = 1,
 ) -> Composing[None]:
     """Compose the new frames of every window, in their order.
 
@@ -45,17 +46,18 @@ def continue_codes(
         unit: a digest of everything that is the same for all windows.
         store: where finished windows are kept and taken back from, so that a killed run goes on.
         progress: told about the new frames.
+        takes: of every window, the best of which is gone on from.
     """
     first, total = windows[0].new_start, windows[-1].stop - windows[0].new_start
     for window in windows:
         prompt = codes[:, window.start : window.new_start].long()
-        about = [unit, name, dataclasses.astuple(window), _heard(musicgen, adapter, curve, window)]
+        about = [unit, name, takes, dataclasses.astuple(window), _heard(musicgen, adapter, curve, window)]
         key = digest([*about, array_digest(prompt.numpy()), *_told(musicgen, sentences, window)])
         composed = store.load(window.index, key) if store else None
         if composed is None:
             composed = yield from compose_in_draws(
                 musicgen, sentences, curve, window, prompt, f"{name}/{window.index}",
-                on_frame=_count(window, first, total, progress),
+                on_frame=_count(window, first, total, progress), takes=takes,
             )  # fmt: skip
             if store:
                 store.save(window.index, key, composed)

@@ -41,15 +41,18 @@ class Edit:
         why: `curve`, `sentences` or `cues`, or several, where these were changed, `redo` where the user asked for it.
         spans: in order, each in one cue, none touching another of the same cue.
         take: which draw; another take is other music.
+        takes: how many are drawn at once of each window, for the best to be kept.
     """
 
     why: str
     spans: tuple[Span, ...]
     take: int = 1
+    takes: int = 1
 
     def was_made(self, composition: Composition) -> bool:
         """Whether a composition holds this very edit."""
-        asked = {"why": self.why, "take": self.take, "frames": [[span.start, span.stop] for span in self.spans]}
+        frames = [[span.start, span.stop] for span in self.spans]
+        asked = {"why": self.why, "take": self.take, "takes": self.takes, "frames": frames}
         return any({name: edit[name] for name in asked} == asked for edit in composition.edits)
 
 
@@ -115,7 +118,7 @@ def make_edit(
         kept, store = composition.current, store_of(index)
         new = yield from pipeline.recomposing(
             kept, composed, curve, anchor, name=f"{name}/{edit.why} {edit.take} at {span.start}", cue=cue,
-            store=store, progress=progress,
+            store=store, progress=progress, takes=edit.takes,
         )  # fmt: skip
         following = edit.spans[index + 1].start if index + 1 < len(edit.spans) else cue.stop
         last = min(composed.stop - compared, following)
@@ -129,7 +132,10 @@ def make_edit(
             "join_distance": distance,
             "windows": [row_of(store, window) for window in pipeline.windows_of(composed, cue)],
         })  # fmt: skip
-    done = {"why": edit.why, "take": edit.take, "frames": [[s.start, s.stop] for s in edit.spans], "spans": rows}
+    done = {
+        "why": edit.why, "take": edit.take, "takes": edit.takes, "frames": [[s.start, s.stop] for s in edit.spans],
+        "spans": rows,
+    }  # fmt: skip
     return replace(composition, curve=curve, local=anchor.local, edits=(*composition.edits, done))
 
 

@@ -24,6 +24,7 @@ from narrascore.run import Progress, Run
 from narrascore.run import ScoreOptions as ScoreOptions
 from narrascore.settling import settle_anchor, settle_cues, settle_curve
 from narrascore.synthesis.composing import Composing, drive
+from narrascore.take_stage import keep_takes
 from narrascore.turns import Turns, answer, in_turns, take_turns
 from narrascore.units import differences
 from narrascore.workshop import Workshop
@@ -140,6 +141,7 @@ def _do(run: Run) -> Composing[JobResult]:
     composition = yield from compose_film(run, followed, anchor)
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
+    keep_takes(run, composition, anchor)
     keep_followed(run, curve, followed)
     draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)

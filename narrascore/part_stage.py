@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import torch
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MusicalAnchor
 from narrascore.compose_stage import piece_of, row_of
-from narrascore.cue_sound import Block
 from narrascore.files import array_digest, digest
-from narrascore.rendering import write_midi, write_music
+from narrascore.rendering import leave_out, write_midi, write_music
 from narrascore.run import Run
 from narrascore.spans import frames_of, write_seconds
 from narrascore.synthesis.composing import Composing
@@ -39,8 +37,8 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
     folder, codec, state = run.folder / name, run.pipeline.codec_for(anchor), run.manifest.data["state"]
     music, midi = folder / "music.wav", folder / "music.mid"
     files = [music, midi] if run.pipeline.writes_notes else [music]
-    cues = [cue for cue in run.cues if cue.in_seconds < stop and cue.out_seconds > start]
-    asked = [piece_of(run, anchor), array_digest(curve.values), curve.rate_hz, *map(vars, anchor.local)]
+    cues, takes = [c for c in run.cues if c.in_seconds < stop and c.out_seconds > start], run.options.takes
+    asked = [piece_of(run, anchor), takes, array_digest(curve.values), curve.rate_hz, *map(vars, anchor.local)]
     key = digest([*asked, str(part), codec.describe(), [cue.describe() for cue in cues]])
     if run.manifest.has_stage(name, key, files):
         return folder
@@ -49,7 +47,7 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         store = WindowStore(folder / "windows", run.environment)
         codes, left = yield from run.pipeline.composing_part(
             span, duration, curve, anchor, cues=run.cues, seed=run.options.seed, film_key=run.film_key, store=store,
-            progress=lambda done, total: run.tell("compose", done, total),
+            progress=lambda done, total: run.tell("compose", done, total), takes=takes,
         )  # fmt: skip
         # Played from the first window's start on, and heard from the part's.
         before = round((start - left / Fraction(musicgen.frame_rate_hz)) * codec.sample_rate_hz)
@@ -58,7 +56,7 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         begun = anchor.seen_from(left / musicgen.frame_rate_hz)
         blocks = run.pipeline.render(codes, begun, Fraction(samples, codec.sample_rate_hz), cues=heard)
         folder.mkdir(parents=True, exist_ok=True)
-        write_music(music, run.counted(_leave_out(blocks, before), float(stop - start)), codec, stop - start)
+        write_music(music, run.counted(leave_out(blocks, before), float(stop - start)), codec, stop - start)
         if run.pipeline.writes_notes:
             notes = cut_out(codes.numpy(), span.start - left, span.stop - left)
             begun = anchor.seen_from(span.start / musicgen.frame_rate_hz)
@@ -73,12 +71,3 @@ def score_part(run: Run, part: tuple[Fraction, Fraction], curve: AffectCurve, an
         run.manifest.data["state"] = state  # the whole film's results are as finished as they were
     run.manifest.finish_stage(name, key, files)
     return folder
-
-
-def _leave_out(blocks: Iterator[Block], samples: int) -> Iterator[Block]:
-    """Blocks `[C, n]` without the first `samples`."""
-    for block in blocks:
-        kept = block[:, samples:]
-        samples = max(0, samples - block.shape[1])
-        if kept.shape[1]:
-            yield kept

@@ -65,8 +65,8 @@ class SystemSettings(EyeSettings):
         steer: False plays the music model alone, the adapter's gates closed (the paper's "w/o NAR").
         anchor: who conceives the music asked for, and by which instruction.
         dtype: of the music model.
-        engine: how the music model is played: exactly, or from matrices held in bf16 or int8; `auto` is bf16 for a
-            large one where the processor computes it.
+        engine: how the music model is played: exactly, or from matrices held in bf16 or int8; `auto` is int8
+            for a small one and bf16 for a large one, where the processor computes bf16.
         soundfont: SF2 file for music models that write notes.
         text_guidance: how much the sentence is insisted on; 1 is off.
         control_guidance: how much the curve is insisted on, likewise; `off` is the paper's form, anything else costs a

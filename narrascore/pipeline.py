@@ -116,6 +116,7 @@ class Pipeline:
         local: Sequence[LocalSentence] = (),
         cues: Sequence[Cue] | None = None,
         seed: int = 0,
+        takes: int = 1,
         progress: ComposeProgress | None = None,
     ) -> Score:
         """Write a film's music.
@@ -128,6 +129,7 @@ class Pipeline:
             local: what music single stretches ask for instead.
             cues: where there is music; by default everywhere.
             seed: another seed is another piece.
+            takes: drawn of every window, of which the best is kept.
             progress: told about the frames composed.
         """
         film = Film.open(video)
@@ -138,8 +140,9 @@ class Pipeline:
         anchor = MusicalAnchor(prompt=prompt) if prompt else self.read_anchor(reading, curve)
         anchor = self.understand(dataclasses.replace(anchor, local=tuple(local)))
         codes = self.compose(
-            film.duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film.key, progress=progress
-        )
+            film.duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film.key, progress=progress,
+            takes=takes,
+        )  # fmt: skip
         warnings = [*film.warnings, *anchor_warnings(anchor)]
         return Score(self, film, reading, curve, anchor, codes, warnings, cues=cues, seed=seed)
 
@@ -192,6 +195,7 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Tensor:
         """Write the music window by window, each starting with the last tokens of the one before (paper 3.6).
 
@@ -207,13 +211,22 @@ class Pipeline:
             film_key: the film's identity; other films get other music under the same seed.
             store: where finished windows are kept and taken back from, so that a killed run goes on.
             progress: told about the frames composed.
+            takes: drawn of every window at once; the next window goes on from the best (see `synthesis.takes`).
 
         Returns:
             Codes `[K, T]`, int16, T frames covering the film; outside the cues those of the codec's `silence`.
         """
         return self.alone(
             self.composing(
-                duration_seconds, curve, anchor, cues=cues, seed=seed, film_key=film_key, store=store, progress=progress
+                duration_seconds,
+                curve,
+                anchor,
+                cues=cues,
+                seed=seed,
+                film_key=film_key,
+                store=store,
+                progress=progress,
+                takes=takes,
             )
         )
 
@@ -228,11 +241,12 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[Tensor]:
         """The same as `compose`, asking for each draw, so that other films can be composed beside this one."""
         codes = self.musicgen.codec.silence(self.frames_of(duration_seconds))
         chains = {cue.start: self.windows_of(cue, cue) for cue in self.cue_frames(cues, codes.shape[1])}
-        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress, takes)
         return codes
 
     def composing_part(
@@ -247,19 +261,20 @@ class Pipeline:
         film_key: str = "",
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[tuple[Tensor, int]]:
         """Write those windows of the film's music that cover a span, the first of each cue without a prompt.
 
         Args:
             span: frames of the film.
-            duration_seconds, curve, anchor, cues, seed, film_key, store, progress: as for `compose`.
+            duration_seconds, curve, anchor, cues, seed, film_key, store, progress, takes: as for `compose`.
 
         Returns:
             Codes `[K, n]`, int16, and the frame of the film at which they begin.
         """
         codes = self.musicgen.codec.silence(self.frames_of(duration_seconds))
         chains = self.chains_over(span, self.cue_frames(cues, codes.shape[1]))
-        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress)
+        yield from self._continue_each(codes, chains, curve, anchor, f"{seed}/{film_key}", store, progress, takes)
         windows = [window for chain in chains.values() for window in chain]
         left = min([span.start, *(window.start for window in windows)])
         right = max([span.stop, *(window.stop for window in windows)])
@@ -276,6 +291,7 @@ class Pipeline:
         cue: Span | None = None,
         store: WindowStore | None = None,
         progress: ComposeProgress | None = None,
+        takes: int = 1,
     ) -> Composing[Tensor]:
         """Write a span of a film's music anew, going on from what is kept before it.
 
@@ -283,7 +299,7 @@ class Pipeline:
             kept: codes `[K, T]` of the whole film.
             span: frames of it; all of them are composed, none after it.
             cue: frames of the cue in which the span lies; by default the whole film.
-            curve, anchor, store, progress: as for `compose`.
+            curve, anchor, store, progress, takes: as for `compose`.
             name: of the noise; another name is other music.
 
         Returns:
@@ -291,7 +307,7 @@ class Pipeline:
         """
         codes, total = kept[:, : span.stop].clone(), kept.shape[1]
         windows = self.windows_of(span, cue or Span(0, total))
-        yield from self._continue(codes, windows, total, curve, anchor, name, store, progress)
+        yield from self._continue(codes, windows, total, curve, anchor, name, store, progress, takes)
         return codes
 
     def alone(self, steps: Composing[T]) -> T:
@@ -299,7 +315,7 @@ class Pipeline:
         return drive(steps, lambda draw: self.draw([draw])[0])
 
     def draw(self, draws: Sequence[Draw], rows: int = 1) -> list[Tensor]:
-        """Codes `[K, n]` of each of these draws, in one batch of `rows`."""
+        """Codes `[takes, K, n]` of each of these draws, in one batch of `rows` windows."""
         return draw_windows(self.musicgen, self.adapter, draws, rows)
 
     def frames_of(self, duration_seconds: Fraction | float) -> int:
@@ -371,6 +387,7 @@ class Pipeline:
         name: str,
         store: WindowStore | None,
         progress: ComposeProgress | None,
+        takes: int,
     ) -> Composing[None]:
         """Chain after chain, each with noise and a store named by its cue's first frame."""
         total = sum(windows[-1].stop - windows[0].new_start for windows in chains.values())
@@ -384,7 +401,7 @@ class Pipeline:
             named = f"{name}/cue at {start}" if start else name
             kept = store.of_cue(start) if store else None
             yield from self._continue(
-                codes, windows, codes.shape[1], curve, anchor, named, kept, told if progress else None
+                codes, windows, codes.shape[1], curve, anchor, named, kept, told if progress else None, takes
             )
             done += windows[-1].stop - windows[0].new_start
 
@@ -398,11 +415,13 @@ class Pipeline:
         name: str,
         store: WindowStore | None,
         progress: ComposeProgress | None,
+        takes: int,
     ) -> Composing[None]:
         parts = self.describe()
         return continue_codes(
             self.musicgen, self.adapter, codes, windows, curve, self.sentences(anchor, total), name=name,
             unit=digest([parts["music"], parts["adapter"], anchor.sentence]), store=store, progress=progress,
+            takes=takes,
         )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ Status = Literal["new", "unfinished", "changed", "finished"]
 
 ABOUT_THE_RUN = ("force", "redo", "take", "part", "engine_change", "batch", "clip_curve", "output", "only_read")
 """Options that say how to go about it, and leave a finished job as it is."""
-AFTER_THE_MUSIC = ("audio", "mix", "deliver", "stems")
+AFTER_THE_MUSIC = ("audio", "mix", "deliver", "stems", "keep_takes")
 """Options that change what is made of the music, and not the music."""
 
 
@@ -143,6 +143,7 @@ def plan_film(film_path: Path, options: ScoreOptions, look: Callable[[], System]
     changes = _changes(shop.manifest, place, options, system) if status == "finished" else ()
     windows, to_compose = _count_windows(place, shop.manifest, options, system.shape, status, changes)
     shop.sound_bytes_per_second, shop.stems = system.shape.sound_bytes_per_second, options.stems
+    shop.other_takes = options.takes - 1 if options.keep_takes == "sound" else 0
     redone = shop.results() if to_compose else [place.scored] if place.scored else []
     stages: dict[str, float] = {}
     if status != "finished" or changes or to_compose:

@@ -84,6 +84,15 @@ def end_with_film(blocks: Iterable[Block], duration_seconds: Fraction | float, s
         yield kept * np.clip(remaining / fade, 0, 1).astype(np.float32)
 
 
+def leave_out(blocks: Iterable[Block], samples: int) -> Iterator[Block]:
+    """Blocks `[C, n]` without the first `samples`."""
+    for block in blocks:
+        kept = block[:, samples:]
+        samples = max(0, samples - block.shape[1])
+        if kept.shape[1]:
+            yield kept
+
+
 def write_music(path: Path, blocks: Iterable[Block], codec: Codec, duration_seconds: Fraction | float) -> Path:
     """Write music as 24-bit WAV, whole or not at all."""
     samples = samples_of(duration_seconds, codec.sample_rate_hz)

@@ -61,6 +61,8 @@ class ScoreOptions:
         force: make everything anew; what was there goes to `versions/N/`.
         redo: spans (start, stop), in seconds, whose music is drawn again; once done, they stay so.
         take: which draw of them; another take is other music.
+        takes: how many takes of every window are drawn at once; the best is kept, and gone on from.
+        keep_takes: the others are kept in `takes/`: their `codes` (and MIDI, of notes), or their `sound` too.
         part: (start, stop), in seconds: only the music of this part, beside that of the whole film.
         engine_change: go on from windows that were composed by another engine, version or processor.
         batch: how many windows, of different films, are composed in one batch. A film's music depends on the number in
@@ -90,6 +92,8 @@ class ScoreOptions:
     force: bool = False
     redo: tuple[tuple[Fraction, Fraction], ...] = ()
     take: int = 1
+    takes: int = 1
+    keep_takes: Literal["codes", "sound"] | None = None
     part: tuple[Fraction, Fraction] | None = None
     engine_change: bool = False
     batch: int = 1
@@ -136,6 +140,7 @@ class Run:
         codec = self.pipeline.musicgen.codec
         self.shop.sound_bytes_per_second = float(codec.sample_rate_hz * codec.channels * 3)
         self.shop.stems = self.options.stems
+        self.shop.other_takes = self.options.takes - 1 if self.options.keep_takes == "sound" else 0
 
     @property
     def film(self) -> Film:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from narrascore.files import digest
 from narrascore.media.output import replacing
@@ -78,7 +79,7 @@ class WindowStore:
     def of_cue(self, start: int) -> WindowStore:
         """The store of the cue that begins at a frame of the film: this one at 0, else a folder in it."""
         store = copy(self)
-        store.folder = self.folder / f"cue-{start}" if start else self.folder
+        store.folder = self.folder / cue_folder(start)
         return store
 
     def load(self, index: int, key: str) -> ComposedWindow | None:
@@ -96,7 +97,8 @@ class WindowStore:
             return None
 
     def row(self, index: int) -> dict[str, Any]:
-        """What is told of a kept window: its key, where it was composed, why earlier draws of it were thrown away."""
+        """What is told of a kept window: its key, where it was composed, why earlier draws of it were thrown away, and
+        what was found in each take if there were several."""
         with safe_open(self._path(index), framework="pt") as file:
             about: dict[str, Any] = json.loads(file.metadata()["about"])
         return about
@@ -104,13 +106,31 @@ class WindowStore:
     def save(self, index: int, key: str, window: ComposedWindow) -> None:
         """Keep window `index`, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = json.dumps({"key": key, "environment": self._made_in, "collapses": window.collapses})
+        about: dict[str, Any] = {"key": key, "environment": self._made_in, "collapses": window.collapses}
+        tensors = {"codes": window.codes.to(torch.int16).contiguous()}
+        if window.takes:
+            about |= {"kept": window.kept, "takes": [take.describe() for take in window.takes]}
+            tensors["takes"] = torch.stack([take.codes for take in window.takes]).to(torch.int16)
         with replacing(self._path(index)) as partial:
             # Not `save_file`, which tells of a full disk in words of its own.
-            partial.write_bytes(save({"codes": window.codes.to(torch.int16).contiguous()}, {"about": about}))
+            partial.write_bytes(save(tensors, {"about": json.dumps(about)}))
+
+    def takes(self, index: int, key: str) -> Tensor | None:
+        """All takes of a kept window with its prompt, `[takes, K, T]` (int16); None if there was one, or it is gone."""
+        try:
+            with safe_open(self._path(index), framework="pt") as file:
+                about = json.loads((file.metadata() or {})["about"])
+                return file.get_tensor("takes") if about["key"] == key and "takes" in about else None
+        except (SafetensorError, OSError, KeyError, ValueError):
+            return None
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:05d}.safetensors"
+
+
+def cue_folder(start: int) -> str:
+    """Where in a folder of windows those of the cue lie that begins at a frame of the film; empty for the folder."""
+    return f"cue-{start}" if start else ""
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ class Workshop:
         ran: seconds of each stage that ran.
         sound_bytes_per_second: of rendered music, for the disk's sake.
         stems: whether there will be stems, likewise.
+        other_takes: how many takes beside the kept one are rendered, likewise.
     """
 
     def __init__(self, film: Film, folder: Path, scored: Path | None, manifest: Manifest) -> None:
@@ -43,6 +44,7 @@ class Workshop:
         self.version: Path | None = None
         self.ran: dict[str, float] = {}
         self.sound_bytes_per_second, self.stems = 0.0, False
+        self.other_takes = 0
 
     def sweep(self) -> None:
         """Take away what a run that was killed had in the making."""
@@ -54,7 +56,7 @@ class Workshop:
 
     def results(self) -> list[Path]:
         """Every file and folder that follows from the composed codes."""
-        sounds = ("music.wav", "music.mid", "stems", "deliver", "project.otio")
+        sounds = ("music.wav", "music.mid", "stems", "takes", "deliver", "project.otio")
         names = (*sounds, "scored_curve.csv", "figure.png", "report.html", "provenance.json")
         return [self.folder / name for name in names] + ([self.scored] if self.scored else [])
 
@@ -128,6 +130,8 @@ class Workshop:
             needed += sound
         if self.stems and missing(self.folder / "stems"):
             needed += 12 * sound
+        if missing(self.folder / "takes"):
+            needed += self.other_takes * sound
         if self.scored is not None and missing(self.scored):
             needed += self.film.path.stat().st_size + seconds * AAC_BYTES_PER_SECOND
         return needed

@@ -33,6 +33,7 @@ PATHS_AND_TEXT = (
     "redo", "start", "stop",
 )  # fmt: skip
 FAILED = "failed"
+MOST_TAKES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,8 @@ class ScoreSettings(SystemSettings):
     force: bool
     redo: str | None
     take: int
+    takes: int
+    keep_takes: Literal["codes", "sound"] | None
     start: str | None
     stop: str | None
     engine_change: bool
@@ -76,6 +79,8 @@ class ScoreSettings(SystemSettings):
             raise ValueError(f"batch is at least one window: got {self.batch}")
         if self.take < 1:
             raise ValueError(f"take counts from 1: got {self.take}")
+        if not 1 <= self.takes <= MOST_TAKES:
+            raise ValueError(f"takes is how many are drawn of each window, 1 to {MOST_TAKES}: got {self.takes}")
 
 
 def run(words: Sequence[str]) -> int:
@@ -202,6 +207,8 @@ def _options(settings: ScoreSettings, only_read: bool) -> ScoreOptions:
         force=settings.force,
         redo=() if settings.redo is None else parse_spans(settings.redo),
         take=settings.take,
+        takes=settings.takes,
+        keep_takes=settings.keep_takes,
         part=choose_part(start, stop),
         engine_change=settings.engine_change,
         batch=settings.batch,
@@ -330,6 +337,10 @@ def add_flags(parser: Parser) -> Parser:
         "--redo", metavar="SPANS", help="draw these spans again, such as 00:42-00:58;01:30-02:00, and keep the rest"
     )
     parser.add_argument("--take", type=int, metavar="N", help="which draw of them (default 1)")
+    parser.add_argument(
+        "--takes", type=int, metavar="N", help="draw each window N times at once and go on from the best (default 1)"
+    )
+    parser.add_argument("--keep-takes", choices=("codes", "sound"), help="keep the other takes in takes/ as well")
     parser.add_argument("--from", dest="start", metavar="TIME", help="only the music of a part, from here ...")
     parser.add_argument("--to", dest="stop", metavar="TIME", help="... to here; beside the whole film's")
     parser.add_argument(

@@ -23,7 +23,7 @@ from narrascore.evaluation.clips import (
     sound_clips,
 )
 from narrascore.evaluation.feature_store import FeatureSet, Progress, embed_folder
-from narrascore.evaluation.features import dynamics_level, mode_index, onset_rate, register_pitch, tempo_bpm
+from narrascore.synthesis.note_features import dynamics_level, mode_index, onset_rate, register_pitch, tempo_bpm
 from narrascore.synthesis.score_codes import DRUMS, FRAME_RATE_HZ, PITCHED, read_notes
 
 Kind = Literal["embedding", "logits", "paired"]

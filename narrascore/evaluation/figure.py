@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrascore.evaluation.curves import EvaluationCurve
-from narrascore.evaluation.features import UNITS
 from narrascore.evaluation.music import COMPOSER, GATES_CLOSED, MODEL
 from narrascore.evaluation.sound_features import SOUND_UNITS
 from narrascore.media.output import replacing
+from narrascore.synthesis.note_features import UNITS
 
 SHOWN = (("arousal", "loudness"), ("arousal", "onsets"), ("arousal", "tempo"), ("valence", "mode"))
 COLOURS = {MODEL: "#c0392b", GATES_CLOSED: "#95a5a6", COMPOSER: "#2471a3"}

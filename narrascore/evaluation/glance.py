@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from narrascore.evaluation.audio_loudness import audio_loudness
 from narrascore.evaluation.audio_onsets import audio_onset_rate
 from narrascore.evaluation.curves import EvaluationCurve, evaluation_curves
-from narrascore.evaluation.features import audio_loudness, read_features
 from narrascore.evaluation.tracking import pearson
 from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.composing import noise_of
 from narrascore.synthesis.decoding import generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.note_features import read_features
 from narrascore.synthesis.score_codec import ScoreCodec
 
 CURVES_SEED = 90_210

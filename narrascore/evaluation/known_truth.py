@@ -20,13 +20,13 @@ import torch
 
 from narrascore.errors import UsageError
 from narrascore.evaluation.curves import DURATION_SECONDS, anchor_for, evaluation_curves
-from narrascore.evaluation.features import Codes, Feature, read_features
 from narrascore.evaluation.intervals import mean_over_pieces
 from narrascore.evaluation.music import ComposePiece, Player, Progress
 from narrascore.evaluation.sound_features import read_sound
 from narrascore.evaluation.tables import Table, provenance, write_report
 from narrascore.evaluation.tracking import pearson
 from narrascore.lexicon import STYLES
+from narrascore.synthesis.note_features import Codes, Feature, read_features
 from narrascore.synthesis.score_codes import (
     BASS,
     DRUMS,

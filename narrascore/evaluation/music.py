@@ -59,8 +59,8 @@ class Row:
 
     Attributes:
         make: codes `[K, T]` for one curve and its sentence.
-        settings: what the music depends on beside the curve (weights, sampling, guidance), as JSON can hold it; None
-            for music that is made anew each time.
+        settings: what the music depends on beside the curve (weights, sampling, guidance, engine), as JSON can hold it;
+            None for music that is made anew each time.
     """
 
     make: Callable[[EvaluationCurve], ArrayLike]
@@ -164,7 +164,7 @@ def played_by(pipeline: Player) -> Row:
         lambda asked: pipeline.compose(
             asked.duration_seconds, asked.curve, asked.anchor, seed=asked.seed, film_key=f"evaluation {asked.name}"
         ),
-        _plain(pipeline.describe()),
+        {**_plain(pipeline.describe()), "engine": pipeline.musicgen.engine_name},
     )
 
 

@@ -24,7 +24,6 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.data.shards import ShardItem
 from narrascore.errors import InputError
 from narrascore.evaluation.curves import EvaluationCurve
-from narrascore.evaluation.features import Feature, read_features
 from narrascore.evaluation.music import (
     GATES_CLOSED,
     MODEL,
@@ -40,6 +39,7 @@ from narrascore.evaluation.sound_features import SOUND_UNITS, read_sound
 from narrascore.files import digest, fingerprint, write_text
 from narrascore.media.song import read_song
 from narrascore.rendering import render_music, write_music
+from narrascore.synthesis.note_features import Feature, read_features
 from narrascore.synthesis.score_codes import FRAME_RATE_HZ, cut_out
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")

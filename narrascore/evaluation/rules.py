@@ -23,12 +23,12 @@ from narrascore.anchor import MusicalAnchor
 from narrascore.data.shards import ShardItem
 from narrascore.errors import InputError, UsageError
 from narrascore.evaluation.agreement import MEASURES, sums_of
-from narrascore.evaluation.features import Feature, centred_sums
 from narrascore.evaluation.intervals import Estimate, statistic_of_pieces
 from narrascore.evaluation.music import Player, Progress
 from narrascore.evaluation.sound_features import SOUND_UNITS, read_sound
 from narrascore.evaluation.tables import Table, provenance, write_report
 from narrascore.files import write_text
+from narrascore.synthesis.note_features import Feature, centred_sums
 from narrascore.synthesis.score_codes import FRAME_RATE_HZ, cut_out
 
 DIMENSIONS = ("valence", "arousal")

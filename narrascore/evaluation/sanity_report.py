@@ -10,10 +10,10 @@ from pathlib import Path
 
 from narrascore.anchor import MusicalAnchor
 from narrascore.evaluation.curves import DURATION_SECONDS, evaluation_curves
-from narrascore.evaluation.features import Codes
 from narrascore.evaluation.music import COMPOSER, ComposePiece, Player, Progress, make_music, rows_of
 from narrascore.evaluation.sanity import CORPUS, STATISTICS, SanityReport, measure_sanity
 from narrascore.evaluation.tables import Table, provenance, write_report, yes_no
+from narrascore.synthesis.note_features import Codes
 
 
 def run_sanity(

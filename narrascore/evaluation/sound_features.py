@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from narrascore.evaluation.audio_loudness import audio_loudness
 from narrascore.evaluation.audio_onsets import HOP_SECONDS, audio_onset_rate, spectral_rise
-from narrascore.evaluation.features import Feature, audio_loudness, centred_sums, fill, interval_weights
+from narrascore.synthesis.note_features import Feature, centred_sums, fill, interval_weights
 
 SOUND_UNITS = {
     "loudness": "LUFS",

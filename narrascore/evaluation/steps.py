@@ -19,7 +19,6 @@ import numpy as np
 
 from narrascore.affect import AffectCurve
 from narrascore.evaluation.curves import EvaluationCurve, anchor_for
-from narrascore.evaluation.features import UNITS, Feature, read_features
 from narrascore.evaluation.figure import draw_steps
 from narrascore.evaluation.intervals import Estimate, mean_over_pieces
 from narrascore.evaluation.music import ComposePiece, Player, Progress, make_music, measure_sound, rows_of
@@ -27,6 +26,7 @@ from narrascore.evaluation.sound_features import SOUND_UNITS
 from narrascore.evaluation.tables import DASH, Table, provenance, write_report
 from narrascore.evaluation.tracking import PAIRS, RULED, Features, Pair, dimension_of
 from narrascore.lexicon import STYLES
+from narrascore.synthesis.note_features import UNITS, Feature, read_features
 
 LEVEL = 0.7
 HALF_PERIOD_SECONDS = 12

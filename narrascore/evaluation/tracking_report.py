@@ -10,12 +10,12 @@ from pathlib import Path
 
 from narrascore.anchor import MusicalAnchor
 from narrascore.evaluation.curves import DURATION_SECONDS, evaluation_curves
-from narrascore.evaluation.features import read_features
 from narrascore.evaluation.figure import draw_tracking
 from narrascore.evaluation.music import ComposePiece, Player, Progress, make_music, measure_sound, rows_of
 from narrascore.evaluation.rules import RuleReader
 from narrascore.evaluation.tables import DASH, Table, provenance, write_report, yes_no
 from narrascore.evaluation.tracking import TrackingReport, measure_tracking
+from narrascore.synthesis.note_features import read_features
 
 FIGURE_PIECES = 3
 MEASURES = {

@@ -42,6 +42,9 @@ MEMORY_BYTES = 8 * 2**30
 LINE_BYTES, ARRAY_BYTES = 2**20, 2**30
 """More than this in one line or array is no answer of ours."""
 
+PIPE_BYTES = 2**20
+"""A pipe as it comes holds less than one small picture: the child would wait while its parent looks at the last one."""
+
 DTYPES = ("|u1", "<f4")
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from narrascore.media.child import serve; serve()"
 
@@ -99,6 +102,11 @@ class _Child:
         )
         assert self.process.stdin and self.process.stdout
         self.requests, self.answers = self.process.stdin, self.process.stdout
+        if sys.platform == "linux":
+            import fcntl
+
+            with contextlib.suppress(OSError):  # a system may allow less
+                fcntl.fcntl(self.answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         if b"ready" not in self.answers.readline(LINE_BYTES):
             self.end()
             raise RuntimeError(f"no process for decoding could be started with {sys.executable}; does it import av?")

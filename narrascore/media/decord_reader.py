@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from narrascore.errors import InputError, UsageError
-from narrascore.media.frames import Timed, scale
+from narrascore.media.frames import Scaler, Timed
 
 if TYPE_CHECKING:
     from narrascore.media.film import Film
@@ -37,14 +37,15 @@ def decord_frames(film: Film, size: tuple[int, int], from_seconds: Fraction) -> 
     except (decord.DECORDError, RuntimeError) as error:
         raise InputError(f"{film.path.name}: decord cannot read it; use the reader pyav") from error
     starts = spans[:, 0] - spans[0, 0]
+    scale = Scaler(size)
     first = max(0, int(np.searchsorted(starts, float(from_seconds), side="right")) - 1)
     for index in range(first, len(starts)):
         seconds = Fraction(float(starts[index])).limit_denominator(1_000_000)
-        yield seconds, partial(_image, reader, index, size)
+        yield seconds, partial(_image, reader, index, scale)
 
 
-def _image(reader: Any, index: int, size: tuple[int, int]) -> Any:
+def _image(reader: Any, index: int, scale: Scaler) -> Any:
     pixels = reader[index].asnumpy()
     if pixels.shape[-1] != 3:
         raise InputError("decord garbles pictures that stand on their side; use the reader pyav")
-    return scale(VideoFrame.from_ndarray(pixels, format="rgb24"), size)
+    return scale(VideoFrame.from_ndarray(pixels, format="rgb24"))

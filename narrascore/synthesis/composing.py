@@ -1,7 +1,8 @@
 """One window of music: the sentence through cross-attention, the curve through the adapter (paper 3.5 and 3.6).
 
 Whoever composes asks for draws and waits: compose_in_draws --Draw--> draw_windows --codes--> compose_in_draws. So the
-windows of several films can be drawn in one batch, and a window that collapsed is drawn again beside other films' next.
+windows of several films, and several takes of each, can be drawn in one batch, and a window that collapsed is drawn
+again beside other films' next.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from torch import Tensor
 from narrascore.affect import AffectCurve
 from narrascore.sentences import Sentences
 from narrascore.synthesis.adapter import AffectAdapter
-from narrascore.synthesis.collapse import Collapse, find_collapse
 from narrascore.synthesis.decoding import Sampling, generate
 from narrascore.synthesis.musicgen import FrozenMusicGen
+from narrascore.synthesis.takes import Take, best_of, judge
 from narrascore.synthesis.wording import Wording
 from narrascore.windows import Window
 
@@ -41,24 +42,28 @@ class ComposedWindow:
 
     Attributes:
         codes: its new frames, `[K, window.frames - window.prompt]`.
-        collapses: why each other draw was thrown away, in order; empty if the first one was kept. Where all draws
-            collapsed, the last line says which one was kept nevertheless.
+        collapses: why each draw was thrown away after which others had to be drawn, in order; empty if that was not so.
+            Where all draws collapsed, the last line says which one was kept nevertheless.
+        takes: every draw with its prompt and what was found in it, if there were several to choose from.
+        kept: which of them is kept, from 0.
     """
 
     codes: Tensor
     collapses: tuple[str, ...] = ()
+    takes: tuple[Take, ...] = ()
+    kept: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One draw of one window, as it is asked for.
+    """Draws of one window, as they are asked for.
 
     Attributes:
         text: the sentences that count in this window, one row.
         curve: of the whole film; the window reads its absolute frames from it.
         window: frames of the film's token stream.
         prompt: the last `window.prompt` codes of the stream so far, `[K, P]`.
-        seed: names the noise.
+        seeds: each names the noise of one draw.
         on_frame: told how many of the window's frames are finished.
     """
 
@@ -66,17 +71,17 @@ class Draw:
     curve: AffectCurve
     window: Window
     prompt: Tensor | None
-    seed: str
+    seeds: tuple[str, ...]
     on_frame: Callable[[int], None] | None = None
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """What the draws of one batch have in common: frames of prompt, and tokens of text once it is padded."""
-        return self.window.prompt, math.ceil(self.text.tokens / WORDS) * WORDS
+    def shape(self) -> tuple[int, int, int]:
+        """What is the same in one batch: takes, frames of prompt, and tokens of text once it is padded."""
+        return len(self.seeds), self.window.prompt, math.ceil(self.text.tokens / WORDS) * WORDS
 
 
 Composing = Generator[Draw, Tensor, T]
-"""Asks for draws, is sent the codes of each, `[K, window.frames]`, and returns what came of them."""
+"""Asks for draws, is sent the codes of each, `[takes, K, window.frames]`, and returns what came of them."""
 
 
 def compose_window(
@@ -89,17 +94,18 @@ def compose_window(
     seed: str,
     sampling: Sampling | None = None,
     on_frame: Callable[[int], None] | None = None,
+    takes: int = 1,
 ) -> ComposedWindow:
     """Draw the new frames of one window by itself.
 
     Args:
         musicgen: the frozen backbone.
         adapter: None plays the backbone alone: closed gates.
-        sentence, curve, window, prompt, seed, on_frame: as for `compose_in_draws`.
+        sentence, curve, window, prompt, seed, on_frame, takes: as for `compose_in_draws`.
         sampling: by default the checkpoint's own.
     """
     sampling = sampling or musicgen.sampling
-    draws = compose_in_draws(musicgen, sentence, curve, window, prompt, seed, sampling, on_frame)
+    draws = compose_in_draws(musicgen, sentence, curve, window, prompt, seed, sampling, on_frame, takes)
     return drive(draws, lambda draw: draw_windows(musicgen, adapter, [draw], sampling=sampling)[0])
 
 
@@ -112,8 +118,9 @@ def compose_in_draws(
     seed: str,
     sampling: Sampling | None = None,
     on_frame: Callable[[int], None] | None = None,
+    takes: int = 1,
 ) -> Composing[ComposedWindow]:
-    """Ask for the new frames of one window, again from the next seed where they collapse (see `collapse`).
+    """Ask for the new frames of one window, again from the next seeds where all of them collapse (see `collapse`).
 
     Args:
         musicgen: reads the sentence and judges the codes.
@@ -123,16 +130,22 @@ def compose_in_draws(
             by "<seed>/n".
         sampling: by default the checkpoint's own.
         on_frame: told how many of the window's frames are finished; a window drawn again starts anew.
+        takes: drawn at once, of which the best is kept (see `takes`).
     """
     sentences = sentence if isinstance(sentence, Sentences) else Sentences(sentence)
-    text, draws = word_window(musicgen, sentences, window), list[tuple[Tensor, Collapse | None]]()
-    for draw in range(1 + (MOST_REDRAWS if (sampling or musicgen.sampling).temperature > 0 else 0)):
-        codes = yield Draw(text, curve, window, prompt, f"{seed}/{draw}" if draw else seed, on_frame)
-        collapse = find_collapse(musicgen.codec, codes, window.prompt, film_goes_on=not window.last)
-        draws.append((codes[:, window.prompt :], collapse))
-        if collapse is None:
+    text, drawn, thrown = word_window(musicgen, sentences, window), list[Take](), 0
+    if (sampling or musicgen.sampling).temperature > 0:
+        rounds = 1 + MOST_REDRAWS
+    else:
+        rounds = takes = 1  # every draw would be the same
+    for first in range(0, rounds * takes, takes):
+        seeds = tuple(f"{seed}/{draw}" if draw else seed for draw in range(first, first + takes))
+        codes = yield Draw(text, curve, window, prompt, seeds, on_frame)
+        drawn += [judge(musicgen.codec, take, window, curve if takes > 1 else None) for take in codes]
+        if any(take.collapse is None for take in drawn):
             break
-    return _choose(draws)
+        thrown = len(drawn)
+    return _choose(drawn, thrown, window, several=takes > 1)
 
 
 def word_window(musicgen: FrozenMusicGen, sentences: Sentences, window: Window) -> Wording:
@@ -158,13 +171,14 @@ def draw_windows(
     Args:
         musicgen, adapter: what composes.
         draws: of one shape, `rows` of them at most.
-        rows: of the batch.
+        rows: windows of the batch; with several takes it has so many times as many rows.
         sampling: by default the checkpoint's own.
 
     Returns:
-        Codes `[K, window.frames]` of each draw, the prompt included.
+        Codes `[takes, K, window.frames]` of each draw, the prompt included.
     """
-    first, filled = draws[0], [*draws, *[draws[0]] * (rows - len(draws))]
+    first, takes = draws[0], len(draws[0].seeds)
+    filled = [draw for draw in (*draws, *[first] * (rows - len(draws))) for _ in range(takes)]
     frames = first.window.frames if rows == 1 else musicgen.window_frames
     prompts = [draw.prompt for draw in filled if draw.prompt is not None and draw.window.prompt]
     positions, control = frames + max(musicgen.delays), None
@@ -180,9 +194,11 @@ def draw_windows(
     codes = generate(
         musicgen.engine,
         musicgen.delays,
-        first.text if rows == 1 else Wording.stack([draw.text.padded(draw.shape[1], positions) for draw in filled]),
+        first.text
+        if len(filled) == 1
+        else Wording.stack([draw.text.padded(draw.shape[2], positions) for draw in filled]),
         frames,
-        [noise_of(draw.seed) for draw in filled],
+        [noise_of(draw.seeds[row % takes]) for row, draw in enumerate(filled)],
         sampling or musicgen.sampling,
         prompt=torch.stack(prompts) if prompts else None,
         adapter=adapter,
@@ -190,7 +206,7 @@ def draw_windows(
         on_frame=tell,
         held_code=musicgen.codec.held_code,
     ).cpu()
-    return [codes[row, :, : draw.window.frames] for row, draw in enumerate(draws)]
+    return [codes[row * takes : (row + 1) * takes, :, : draw.window.frames] for row, draw in enumerate(draws)]
 
 
 def drive(steps: Generator[Asked, Given, T], answer: Callable[[Asked], Given]) -> T:
@@ -209,14 +225,20 @@ def drive(steps: Generator[Asked, Given, T], answer: Callable[[Asked], Given]) -
         return result
 
 
-def _choose(draws: list[tuple[Tensor, Collapse | None]]) -> ComposedWindow:
-    """The draw that did not collapse, else the one that collapsed least, and what is to be said of it."""
-    kept = min(range(len(draws)), key=lambda draw: 0.0 if (found := draws[draw][1]) is None else found.seconds)
-    codes, collapse = draws[kept]
-    said = [str(found) for draw, (_, found) in enumerate(draws) if draw != kept]
-    if collapse is not None:
-        said.append(f"all {len(draws)} draws collapsed; number {kept + 1} is kept: {collapse}")
-    return ComposedWindow(codes, tuple(said))
+def _choose(drawn: list[Take], thrown: int, window: Window, *, several: bool) -> ComposedWindow:
+    """The best draw, and what is to be said of the others.
+
+    Args:
+        drawn: all draws.
+        thrown: how many of them collapsed together, before others were drawn or none was left to try.
+        window: that they are of.
+        several: whether more than one was drawn at once.
+    """
+    kept = best_of(drawn)
+    said = [str(take.collapse) for number, take in enumerate(drawn[:thrown]) if number != kept]
+    if (collapse := drawn[kept].collapse) is not None:
+        said.append(f"all {len(drawn)} draws collapsed; number {kept + 1} is kept: {collapse}")
+    return ComposedWindow(drawn[kept].codes[:, window.prompt :], tuple(said), tuple(drawn) if several else (), kept)
 
 
 def noise_of(seed: str) -> torch.Generator:

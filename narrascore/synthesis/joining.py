@@ -148,18 +148,18 @@ class _Samples:
 
 
 def _compare_notes(kept: NDArray[np.int16], new: NDArray[np.int16], places: list[int], reach: int) -> dict[int, float]:
-    lines, kept_classes, new_classes = bar_starts(new), _pitch_classes(kept), _pitch_classes(new)
+    lines, kept_classes, new_classes = bar_starts(new), pitch_classes(kept), pitch_classes(new)
     distances = {}
     for place in places:
         around = slice(max(0, place - reach), place + reach)
         off = min(1.0, np.abs(lines - place).min() / (2 * reach)) if len(lines) else 1.0
         tempo = float(_tempo(kept, place) != _tempo(new, place))
-        pitch = _bray_curtis(kept_classes[:, around].sum(axis=1), new_classes[:, around].sum(axis=1))
+        pitch = bray_curtis(kept_classes[:, around].sum(axis=1), new_classes[:, around].sum(axis=1))
         distances[place] = (float(off) + tempo + pitch) / 3
     return distances
 
 
-def _pitch_classes(codes: NDArray[np.int16]) -> NDArray[np.float64]:
+def pitch_classes(codes: NDArray[np.int16]) -> NDArray[np.float64]:
     """How many notes of each pitch class sound in each frame, `[12, T]`."""
     sounding = np.zeros((12, codes.shape[1]))
     for note in read_notes(codes):
@@ -181,29 +181,29 @@ def _compare_sound(codec: Codec, kept: Tensor, new: Tensor, places: range, reach
     per_frame = round(codec.sample_rate_hz / codec.frame_rate_hz)
     left = max(0, places[0] - reach - round(CONTEXT_SECONDS * codec.frame_rate_hz))
     sounds = [codec.decode(codes[:, left : places[-1] + reach].long()).mean(dim=0).numpy() for codes in (kept, new)]
-    edges = _band_edges(2 * reach * per_frame, codec.sample_rate_hz)
+    edges = band_edges(2 * reach * per_frame, codec.sample_rate_hz)
     distances = {}
     for place in places:
         begin, end = (place - reach - left) * per_frame, (place + reach - left) * per_frame
-        old, now = (_spectrum(sound[max(0, begin) : end], 2 * reach * per_frame, edges) for sound in sounds)
-        distances[place] = _bray_curtis(old, now)
+        old, now = (spectrum(sound[max(0, begin) : end], 2 * reach * per_frame, edges) for sound in sounds)
+        distances[place] = bray_curtis(old, now)
     return distances
 
 
-def _band_edges(samples: int, sample_rate_hz: int) -> NDArray[np.int64]:
+def band_edges(samples: int, sample_rate_hz: int) -> NDArray[np.int64]:
     """First bins of bands that widen with frequency."""
     edges_hz = np.geomspace(LOWEST_HZ, sample_rate_hz / 2, BANDS + 1)[:-1]
     return np.unique(np.minimum((edges_hz * samples / sample_rate_hz).astype(np.int64), samples // 2))
 
 
-def _spectrum(sound: NDArray[np.float32], samples: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+def spectrum(sound: NDArray[np.float32], samples: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Magnitudes of a stretch of mono sound, summed in bands."""
     magnitudes = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), samples))
     bands: NDArray[np.float64] = np.add.reduceat(magnitudes, edges)
     return bands
 
 
-def _bray_curtis(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def bray_curtis(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     """Distance of two non-negative vectors in [0, 1]: 0 where they are equal or both nothing, 1 with nothing shared."""
     both = float((left + right).sum())
     return float(np.abs(left - right).sum()) / both if both > 0 else 0.0

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from narrascore.errors import UsageError
-from narrascore.evaluation.features import (
-    SILENCE_LUFS,
+from narrascore.evaluation.audio_loudness import SILENCE_LUFS, audio_loudness
+from narrascore.synthesis.note_features import (
     UNITS,
-    audio_loudness,
     consonance_share,
     dynamics_level,
     mode_index,

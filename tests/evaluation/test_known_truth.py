@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from narrascore.evaluation.features import UNITS
 from narrascore.evaluation.known_truth import BARS, DIFFERENCES, compare_pairs, known_score
 from narrascore.pipeline import Pipeline
+from narrascore.synthesis.note_features import UNITS
 from narrascore.synthesis.score_codes import DYNAMICS, PULSE, read_notes
 from tests.synthesis.tiny import tiny_score_musicgen
 

@@ -88,7 +88,7 @@ class RulePlayer:
 
     def __init__(self, adapter="open"):
         self.adapter, self.made = adapter, []
-        self.musicgen = type("Music", (), {"codec": SineCodec()})()
+        self.musicgen = type("Music", (), {"codec": SineCodec(), "engine_name": "exact"})()
 
     def compose(self, duration_seconds, curve, anchor, *, seed, film_key):
         self.made.append((self.adapter, film_key))

@@ -51,7 +51,7 @@ class Player:
 
     def __init__(self, seams: bool) -> None:
         self.seams, self.made = seams, 0
-        self.musicgen = SimpleNamespace(codec=Codec(), window_frames=WINDOW, prompt_frames=PROMPT)
+        self.musicgen = SimpleNamespace(codec=Codec(), window_frames=WINDOW, prompt_frames=PROMPT, engine_name="exact")
 
     def compose(
         self, duration_seconds: float, curve: AffectCurve, anchor: MusicalAnchor, *, seed: int, film_key: str

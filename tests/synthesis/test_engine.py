@@ -18,6 +18,7 @@ from narrascore.synthesis.injection import inject, open_gates
 from narrascore.synthesis.matrices import FEW_ROWS, SMALL, choose, hold
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.passage import STRETCH, Passage
+from narrascore.units import threads
 from tests.synthesis.tiny import open_adapter, tiny_encodec_musicgen, tiny_score_musicgen
 
 TIE = 1e-4
@@ -176,6 +177,21 @@ def test_an_item_of_a_batch_draws_as_it_does_beside_others(musicgen: FrozenMusic
     assert not torch.equal(first[1], second[1])
 
 
+@pytest.mark.parametrize("count", [2, 6, 12, FEW_ROWS + 2])
+@pytest.mark.parametrize("name", ["exact", "bf16", "int8"])
+def test_a_row_s_product_is_the_same_to_the_bit_in_any_place_beside_any_others(name: str, count: int) -> None:
+    """At MusicGen-Small's width, with two threads as with one."""
+    noise = torch.Generator().manual_seed(0)
+    matrix = hold(torch.randn(1024, 1024, generator=noise) / 32, name)
+    states, others = torch.randn(2, count, 1024, generator=noise)
+    others[-1] = states[0]
+    for number in (1, 2):
+        with threads(number):
+            product = matrix(states)
+            assert torch.equal(matrix(states.flip(0)).flip(0), product)
+            assert torch.equal(matrix(others)[-1], product[0])
+
+
 def test_noise_depends_on_the_units_own_seed_alone() -> None:
     together = log_waiting_times([noise_of("a"), noise_of("b")], 2, 5)
     alone = log_waiting_times([noise_of("b")], 2, 5)
@@ -193,12 +209,14 @@ def test_the_engine_is_made_once_and_again_when_the_decoder_moves(tmp_path: Path
     assert first.threads == 1, "a small decoder gains nothing from a second thread"
 
 
-def test_auto_goes_by_size_and_device_and_an_engine_that_is_none_is_refused() -> None:
+def test_auto_goes_by_size_and_device_and_an_engine_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="engine 'fast': choose one of auto, exact, bf16, int8"):
         choose("fast", torch.device("cpu"), torch.float32, 0)
     with pytest.raises(UsageError, match="int8 on cuda"):
         choose("int8", torch.device("cuda"), torch.float32, 0)
     assert choose("auto", torch.device("mps"), torch.float32, SMALL) == "exact"
-    assert choose("auto", torch.device("cpu"), torch.float32, SMALL - 1) == "exact"
     assert choose("auto", torch.device("cpu"), torch.float16, SMALL) == "exact"
-    assert choose("auto", torch.device("cpu"), torch.float32, SMALL) in ("exact", "bf16")
+    for computes, small, large in ((True, "int8", "bf16"), (False, "exact", "exact")):
+        monkeypatch.setattr("narrascore.synthesis.matrices._computes_bf16", lambda computes=computes: computes)
+        assert choose("auto", torch.device("cpu"), torch.float32, SMALL - 1) == small
+        assert choose("auto", torch.device("cpu"), torch.float32, SMALL) == large

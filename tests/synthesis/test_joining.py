@@ -122,6 +122,6 @@ def test_cross_fades_are_smooth_and_absent_at_the_ends_of_the_film(sound: Frozen
 
 
 def test_the_measure_is_told_by_its_name() -> None:
-    assert joining._bray_curtis(np.array([1.0, 2.0]), np.array([1.0, 2.0])) == 0
-    assert joining._bray_curtis(np.array([1.0, 0.0]), np.array([0.0, 3.0])) == 1
-    assert joining._bray_curtis(np.zeros(2), np.zeros(2)) == 0
+    assert joining.bray_curtis(np.array([1.0, 2.0]), np.array([1.0, 2.0])) == 0
+    assert joining.bray_curtis(np.array([1.0, 0.0]), np.array([0.0, 3.0])) == 1
+    assert joining.bray_curtis(np.zeros(2), np.zeros(2)) == 0

@@ -1,4 +1,4 @@
-"""What the score says, second by second: the musical side of the tracking measurement.
+"""What the score says, second by second: what takes are chosen by, and the musical side of the tracking measurement.
 
 Every feature is `[F]` float64 at 1 Hz with F = ceil(T / 25). Row f belongs to f seconds, as in an affect curve: it is
 read from a window centred there, cut off at the ends of the piece.
@@ -12,10 +12,9 @@ read from a window centred there, cut off at the ends of the piece.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from narrascore.errors import UsageError
 from narrascore.synthesis.score_codes import (
@@ -56,9 +55,6 @@ MAJOR_TELLING = (4, 9, 11)
 MINOR_TELLING = (1, 3, 8, 10)
 """Db, Eb, Ab, Bb: the third, sixth and seventh of C minor, and the second of the darker Phrygian. F sharp tells
 nothing here: it is the brightest degree of Lydian and the tritone of a diminished chord."""
-
-SILENCE_LUFS = -70.0
-"""The absolute gate of ITU-R BS.1770-4: anything softer counts as this."""
 
 
 def read_features(codes: Codes) -> dict[str, Feature]:
@@ -179,42 +175,6 @@ def register_pitch(codes: Codes, notes: list[Note] | None = None) -> Feature:
     total, _ = _window_sums(pitch, REGISTER_WINDOW_SECONDS)
     weight, _ = _window_sums(sounding, REGISTER_WINDOW_SECONDS)
     return fill(np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0))
-
-
-def audio_loudness(blocks: Iterable[ArrayLike], sample_rate_hz: int) -> Feature:
-    """K-weighted loudness of rendered sound over 1 s (ITU-R BS.1770-4 without the gates that serve whole programmes).
-
-    Args:
-        blocks: the waveform of one piece in order, each `[C, n]` (an array, or a tensor on the CPU), C = 1 or 2.
-        sample_rate_hz: its rate.
-
-    Returns:
-        LUFS `[F]` with F = ceil(seconds of sound), not under -70.
-
-    Raises:
-        ValueError: if there is no sound at all.
-    """
-    parts = [np.asarray(block, dtype=np.float32) for block in blocks]
-    waveform = np.concatenate(parts, axis=1) if parts else np.zeros((1, 0), dtype=np.float32)
-    samples = waveform.shape[1]
-    if samples == 0:
-        raise ValueError("loudness needs at least one sample: got none")
-    power = np.zeros(samples)
-    weighting = _k_weighting(np.fft.rfftfreq(samples, 1 / sample_rate_hz))
-    for channel in waveform:
-        power += np.fft.irfft(np.fft.rfft(channel) * weighting, samples) ** 2
-    sums, counts = centred_sums(power, math.ceil(samples / sample_rate_hz), sample_rate_hz, LOUDNESS_WINDOW_SECONDS)
-    return np.maximum(-0.691 + 10 * np.log10(np.maximum(sums / counts, 1e-12)), SILENCE_LUFS)
-
-
-def _k_weighting(frequencies_hz: NDArray[np.floating]) -> NDArray[np.complex128]:
-    """The response of BS.1770-4's two filters (tables 1 and 2, given at 48 kHz), which is valid at any sample rate."""
-    step = np.exp(-2j * np.pi * np.minimum(frequencies_hz, 24_000) / 48_000)
-    shelf = np.polyval((1.19839281085285, -2.69169618940638, 1.53512485958697), step) / np.polyval(
-        (0.73248077421585, -1.69065929318241, 1.0), step
-    )
-    high_pass = np.polyval((1.0, -2.0, 1.0), step) / np.polyval((0.99007225036621, -1.99004745483398, 1.0), step)
-    return np.asarray(shelf * high_pass)
 
 
 def _notes(codes: Codes, notes: list[Note] | None) -> list[Note]:
