@@ -13,9 +13,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the two methods that compute import NumPy: a command's --help knows anchors, and stays light
+    import numpy as np
+    from numpy.typing import NDArray
 
 FADE_SECONDS = 2.0
 """Of one sentence into the next; less where a stretch is shorter, so that its middle is its own."""
@@ -79,6 +81,8 @@ class Sentences:
         Returns:
             Sentence -> `[frames]`, those that count somewhere there, in the order of their first turns; they sum to 1.
         """
+        import numpy as np
+
         seconds = (start + np.arange(frames)) / rate_hz
         turns = list(self.turns())
         starts = [begin for begin, _ in turns]
@@ -95,6 +99,8 @@ class Sentences:
 
     def heard_otherwise(self, other: Sentences, frames: int, rate_hz: float) -> NDArray[np.bool_]:
         """In which of the first frames another choice of sentences tells the music something else, `[frames]`."""
+        import numpy as np
+
         ours, theirs = (each.shares(0, frames, rate_hz) for each in (self, other))
         nothing, changed = np.zeros(frames, dtype=np.float32), np.zeros(frames, dtype=np.bool_)
         for sentence in ours.keys() | theirs.keys():
