@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
@@ -22,6 +23,8 @@ from narrascore.synthesis.adapter import AffectAdapter
 from narrascore.synthesis.decoding import Sampling
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
 from narrascore.synthesis.score_codec import ScoreCodec
+
+Own = TypeVar("Own")
 
 MUSIC = {"embedded": str(EMBEDDED_FOLDER), "musicgen": "facebook/musicgen-small"}
 SYSTEMS = {"embedded": "embedded", "paper": "musicgen"}
@@ -189,7 +192,7 @@ def _guide(sampling: Sampling, settings: SystemSettings) -> Sampling:
         raise UsageError(str(error)) from error
 
 
-def _strength(asked: float | Off | None, own: float) -> float:
+def _strength(asked: float | Off | None, own: Own) -> float | Own:
     if asked is None:
         return own
     return 1.0 if asked == "off" else asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -33,7 +33,8 @@ class Sampling:
         top_k: draw from this many most likely codes; audiocraft's 250.
         temperature: 0 takes the most likely code.
         text_guidance: s_text; 1 is off.
-        control_guidance: s_control; 1 is off, the paper's form. Anything else costs a third row.
+        control_guidance: s_control, for all codebooks or one for each; 1 is off, the paper's form. Anything else costs
+            a third row. Codebooks bear different strengths: much of it on notes fills rests, on harmony it does not.
         plausibility: codes that the guided row itself, (text, C), finds less likely than this share of its likeliest
             are not drawn; 0 is off, the paper's form. Guidance multiplies ratios of probabilities, and where both are
             tiny the ratio is noise: without this rule strong guidance draws what no row asks for, such as a bar that
@@ -43,14 +44,21 @@ class Sampling:
     top_k: int = 250
     temperature: float = 1.0
     text_guidance: float = 3.0
-    control_guidance: float = 1.0
+    control_guidance: float | tuple[float, ...] = 1.0
     plausibility: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.top_k < 1 or self.temperature < 0 or self.text_guidance < 0 or self.control_guidance < 0:
+        if not isinstance(self.control_guidance, (int, float)):
+            object.__setattr__(self, "control_guidance", tuple(map(float, self.control_guidance)))
+        if self.top_k < 1 or min(self.temperature, self.text_guidance, *self.control_strengths) < 0:
             raise ValueError(f"top_k must be at least 1, temperature and guidance not negative: got {self}")
         if not 0 <= self.plausibility < 1:
             raise ValueError(f"plausibility must be in [0, 1): got {self.plausibility}")
+
+    @property
+    def control_strengths(self) -> tuple[float, ...]:
+        """s_control of all codebooks, or of each."""
+        return self.control_guidance if isinstance(self.control_guidance, tuple) else (self.control_guidance,)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Guidance:
     """Which rows are decoded side by side, and how their logits are combined.
 
     l = l(none, C) + s_text (l(text, C) - l(none, C)) + (s_control - 1) (l(text, C) - l(text))
+
+    with an s_control for each codebook, if there are several.
     """
 
     sampling: Sampling
@@ -69,7 +79,7 @@ class Guidance:
         rows = [(True, True)]
         if self.sampling.text_guidance != 1:
             rows.append((False, True))
-        if self.steered and self.sampling.control_guidance != 1:
+        if self.steered and any(strength != 1 for strength in self.sampling.control_strengths):
             rows.append((True, False))
         return rows
 
@@ -81,13 +91,20 @@ class Guidance:
         if (False, True) in parts:
             combined = parts[False, True] + self.sampling.text_guidance * (full - parts[False, True])
         if (True, False) in parts:
-            combined = combined + (self.sampling.control_guidance - 1) * (full - parts[True, False])
+            more = _column(self.sampling.control_strengths, logits.device) - 1
+            combined = combined + more * (full - parts[True, False])
         if never is not None:  # before the likeliest code is looked for: it may be a forbidden one
             full, combined = full.masked_fill(never, float("-inf")), combined.masked_fill(never, float("-inf"))
         if self.sampling.plausibility > 0:
             below = full - full.amax(dim=-1, keepdim=True) < math.log(self.sampling.plausibility)
             combined = combined.masked_fill(below, float("-inf"))
         return combined
+
+
+@cache
+def _column(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """`[n, 1]`, made once: a GPU's recording of a step must not copy it from the host."""
+    return torch.tensor(values, device=device)[:, None]
 
 
 @torch.inference_mode()

@@ -62,9 +62,9 @@ def divergence(
     told = []
     for each in (exact, engine):
         passage = Passage(each, condition, codes.shape[-1], gates=gates, control=control)
-        logits = passage.predict(passage.read_all(inputs)).float().transpose(1, 2)[:, known]  # [R, codes, V]
-        guided = guidance.combine(logits)[0] / (musicgen.sampling.temperature or 1.0)
-        told.append((logits[0].log_softmax(dim=-1), guided.log_softmax(dim=-1)))
+        logits = passage.predict(passage.read_all(inputs)).float()  # [R, T, K, V]
+        guided = guidance.combine(logits) / (musicgen.sampling.temperature or 1.0)
+        told.append([kind[0].transpose(0, 1)[known].log_softmax(dim=-1) for kind in (logits, guided)])
     (plain, guided), (own_plain, own_guided) = told
     return Divergence(_mean_kl(plain, own_plain), _mean_kl(guided, own_guided), _agreement(guided, own_guided))
 

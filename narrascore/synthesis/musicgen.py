@@ -73,6 +73,12 @@ class FrozenMusicGen(nn.Module):
         self.window_seconds = float(card.get("window_seconds", 30.0))
         self.prompt_seconds = float(card.get("prompt_seconds", 12.0))
         self.sampling = Sampling(**card.get("sampling", {}))
+        strengths = len(self.sampling.control_strengths)
+        if strengths not in (1, config.num_codebooks):
+            raise InputError(
+                f"{origin.name}: its control_guidance is of {strengths} codebooks, and it has {config.num_codebooks}; "
+                "give one number, or one for each"
+            )
         self.origin = origin
         self.asked_engine = "auto"
         self._engine: Engine | None = None

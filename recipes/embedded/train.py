@@ -214,7 +214,7 @@ def card() -> dict[str, object]:
             "top_k": 40,
             "temperature": 0.8,
             "text_guidance": 2.0,
-            "control_guidance": 4.5,
+            "control_guidance": [3.0, 6.0, 3.0] + 8 * [2.0],  # pulse, harmony, dynamics; the voices
             "plausibility": 0.05,
         },
     }

@@ -292,3 +292,15 @@ def test_infinite_control_is_refused(musicgen: FrozenMusicGen) -> None:
         adapter.projector[0].weight.fill_(float("inf"))
     with pytest.raises(Exception, match="not finite"):
         adapter.control(curve_of(), 0, 4, 50.0)
+
+
+def test_codebooks_may_be_guided_each_by_a_strength_of_its_own(musicgen: FrozenMusicGen) -> None:
+    logits = torch.randn(3, musicgen.codebooks, 64, generator=torch.Generator().manual_seed(0))
+    strengths = tuple(float(codebook + 2) for codebook in range(musicgen.codebooks))
+    together = Guidance(Sampling(text_guidance=2.0, control_guidance=strengths), steered=True).combine(logits)
+    for codebook, strength in enumerate(strengths):
+        alone = Guidance(Sampling(text_guidance=2.0, control_guidance=strength), steered=True).combine(logits)
+        torch.testing.assert_close(together[:, codebook], alone[:, codebook])
+    assert Guidance(Sampling(control_guidance=(1.0, 1.0)), steered=True).rows == Guidance(Sampling(), steered=True).rows
+    with pytest.raises(ValueError, match="not negative"):
+        Sampling(control_guidance=(1.0, -1.0))
