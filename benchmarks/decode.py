@@ -9,7 +9,8 @@ it is shipped. A step is complete: guidance, top-k and sampling. A context is pu
 method begins with the same number of positions; the steps timed are the next ones. The reference, `library`, is
 transformers' own decoder over its own cache, fed the same rows; its `generate` adds to that. `allowed` is the rate at
 which the weights and the cache that a step reads once would come through the memory, as fast as this run read a large
-matrix; a small model's weights stay in the processor's cache and may come faster. The median step counts.
+matrix; a small model's weights stay in the processor's cache and may come faster. The methods take turns of a few
+steps, and the median step counts.
 CPU seconds beside wall seconds tell whether the machine had other work, which makes the wall clock worthless.
 """
 
@@ -44,7 +45,8 @@ from narrascore.synthesis.passage import Passage
 RESULTS = Path(__file__).parent / "results" / "decode.json"
 ENGINES = ("exact", "bf16", "int8")
 WORDS = 16
-WARM_UP = 2
+WARM_UP, TURN = 2, 4
+"""Steps: the first ones of each method, which are not counted, and those it takes before the next has its turn."""
 GUIDED = {2: Sampling(250, 1.0, 3.0, 1.0), 3: Sampling(250, 1.0, 3.0, 2.0)}
 """Rows -> the sampling that needs them."""
 Step = Callable[[int], None]
@@ -101,15 +103,22 @@ def made_text(model: MusicgenForCausalLM, guidance: Guidance, batch: int) -> Tex
     return TextCondition.stack([text if worded else text.without_words() for worded, _ in guidance.rows])
 
 
-def measure(step: Step, context: int, steps: int) -> tuple[float, float]:
-    """Median (wall, CPU) seconds of a step."""
-    walls, cpus = [], []
-    for number in range(WARM_UP + steps):
-        wall, cpu = time.perf_counter(), time.process_time()
-        step(context + number)
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return statistics.median(walls[WARM_UP:]), statistics.median(cpus[WARM_UP:])
+def measure(steps: dict[str, Step], context: int, count: int) -> dict[str, tuple[float, float]]:
+    """Median (wall, CPU) seconds of a step of each method. They take turns, so that what else the machine does, and
+    how fast its memory is meanwhile, falls on all of them alike."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
+    for begin in range(0, WARM_UP + count, TURN):
+        for name, step in steps.items():
+            for number in range(begin, min(begin + TURN, WARM_UP + count)):
+                wall, cpu = time.perf_counter(), time.process_time()
+                step(context + number)
+                times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: medians(taken[WARM_UP:]) for name, taken in times.items()}
+
+
+def medians(taken: list[tuple[float, float]]) -> tuple[float, float]:
+    wall, cpu = (statistics.median(each) for each in zip(*taken, strict=True))
+    return wall, cpu
 
 
 def bytes_of_step(model: MusicgenForCausalLM, name: str, rows: int, context: int) -> int:
@@ -145,13 +154,11 @@ def compare(
     engines = {name: Engine(model, name) for name in ENGINES}
     for rows, batch, context in cases:
         guidance, reference = Guidance(GUIDED[rows], steered=True), 0.0
-        for name in ("library", *ENGINES):
-            with engines["exact"].own_threads():  # the library, too, is fastest with one where the decoder is small
-                if name == "library":
-                    step = library_step(model, guidance, batch, context)
-                else:
-                    step = engine_step(engines[name], model, guidance, batch, context)
-                wall, cpu = measure(step, context, steps)
+        with engines["exact"].own_threads():  # the library, too, is fastest with one where the decoder is small
+            made = {"library": library_step(model, guidance, batch, context)}
+            made |= {name: engine_step(engine, model, guidance, batch, context) for name, engine in engines.items()}
+            taken = measure(made, context, steps)
+        for name, (wall, cpu) in taken.items():
             reference = reference or wall
             allowed = bandwidth / bytes_of_step(model, name, rows * batch, context)
             print(

@@ -57,9 +57,10 @@ def decode(record: dict[str, Any]) -> str:
             }
             cells = [_steps(by_method[method], cores) for method in METHODS]
             lines.append(f"| {name} | {' | '.join(map(str, point))} | {' | '.join(cells)} |")
-    lines += ["", f"Steps a second of all films together, and how many times the library's; {record['processor']}, "
-                  f"{threads} threads (the embedded model has one), {record['date']}. `*`: other programs took part of "
-                  "the time."]  # fmt: skip
+    processor = f"{record['processor']}{' with AMX' if record['amx'] else ''}"
+    lines += ["", f"Steps a second of all films together, and how many times the library's; {processor}, {threads} "
+                  f"threads (the embedded model has one), {record['date']}. `*`: other programs took part of the time."
+    ]  # fmt: skip
     if "divergence" in record:
         told = "; ".join(
             f"{name}: KL {each['plain']:.1e} nats a code of the plain row and {each['guided']:.1e} after guidance, the "

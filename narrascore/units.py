@@ -37,13 +37,23 @@ def environment(musicgen: FrozenMusicGen, rows: int = 1) -> dict[str, Any]:
     return {
         "versions": {name: _version(name) for name in LIBRARIES},
         "machine": platform.machine(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "instruction_set": _instruction_set(),
         "device": weight.device.type,
         "dtype": str(weight.dtype).removeprefix("torch."),
         "engine": musicgen.engine_name,
         "rows": rows,
         "threads": torch.get_num_threads(),
     }
+
+
+def _instruction_set() -> str:
+    """Such as `AVX512 VNNI BF16 AMX`: products in fewer bits differ in their last bits between them."""
+    extensions = {
+        "VNNI": torch.cpu._is_vnni_supported(),
+        "BF16": torch.cpu._is_avx512_bf16_supported(),
+        "AMX": torch.cpu._is_amx_tile_supported(),
+    }
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *(name for name, has in extensions.items() if has)])
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

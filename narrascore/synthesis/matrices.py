@@ -24,8 +24,12 @@ SMALL = 50_000_000
 """Weights under which a step is calls more than reading, and a second thread only waits for the first."""
 STEP_ROWS = 4
 """Rows of a usual step, for which oneDNN chooses a layout; other counts are computed too."""
+LARGE = 1_000_000
+"""Weights of a matrix that comes from memory at every step; smaller ones stay in the cache, and calls count."""
+STEPS = 127
+"""What int8 holds of either sign."""
 FEW_ROWS = 16
-"""With more rows than these int8 weights are first made bf16: their kernel is made for a few."""
+"""With more rows than these a small matrix of int8 is first made bf16: its kernel is made for a few."""
 
 
 def choose(name: str, device: torch.device, dtype: torch.dtype, weights: int) -> EngineName:
@@ -55,7 +59,8 @@ def hold(weight: Tensor, name: EngineName) -> Matrix:
     """A matrix `[D_out, D_in]` without a bias, held as an engine wants it.
 
     Returns:
-        The product with it. In bf16 and int8 it is a bf16 product, whatever the dtype of what it is given.
+        The product with it, in bf16 for bf16 and small int8, whatever the dtype of what it is given; in fp32 for large
+        int8.
     """
     weight = weight.detach()
     if name == "exact":
@@ -78,8 +83,10 @@ def _packed(weight: Tensor) -> Matrix:
 
 def _int8(weight: Tensor) -> Matrix:
     """Rounded to int8 with a scale for each output."""
-    scale = weight.float().abs().amax(dim=1).clamp(min=1e-12) / 127
+    scale = weight.float().abs().amax(dim=1).clamp(min=1e-12) / STEPS
     rounded = (weight.float() / scale[:, None]).round().to(torch.int8)
+    if weight.numel() >= LARGE and _multiplies_int8():
+        return _in_two_parts(rounded, scale)
     half_scale = scale.bfloat16()
     multiply = torch.ops.aten._weight_int8pack_mm.default
 
@@ -93,11 +100,40 @@ def _int8(weight: Tensor) -> Matrix:
     return product
 
 
+def _in_two_parts(weight: Tensor, scale: Tensor) -> Matrix:
+    """By the processor's own products of int8, which read a large matrix as fast as the memory gives it.
+
+    States go in as two int8 parts, one below the other: what int8 holds of them, and what that leaves, 127 times finer.
+    Both are multiplied exactly, so states count to 14 bits, where bf16 holds 8.
+    """
+    packed = torch.ops.onednn.qlinear_prepack(weight, None)
+    no_shift = torch.zeros(len(weight), dtype=torch.int32)
+    multiply = torch.ops.onednn.qlinear_pointwise.default
+
+    def product(states: Tensor) -> Tensor:
+        states = states.float()
+        step = states.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30).div_(STEPS)
+        scaled = states / step
+        coarse = scaled.to(torch.int8)
+        rest = (scaled - coarse).mul_(STEPS).to(torch.int8)
+        parts = torch.cat([coarse, rest])
+        both: Tensor = multiply(parts, 1.0, 0, packed, scale, no_shift, None, 1.0, 0, torch.float32, "none", [], "")
+        first, second = both.chunk(2)
+        return first.add_(second, alpha=1 / STEPS).mul_(step)
+
+    return product
+
+
 def _packs(dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies this dtype here; elsewhere than on x86 torch's own product serves."""
     if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _multiplies_int8() -> bool:
+    """Whether the processor has products of int8 that add up in 32 bits (VNNI or AMX); without, they could saturate."""
+    return platform.machine() in ("x86_64", "AMD64") and torch._C._has_mkldnn and torch.cpu._is_vnni_supported()
 
 
 def _computes_bf16() -> bool:

@@ -49,9 +49,14 @@ class Passage:
         wording = text if isinstance(text, Wording) else Wording((text,))
         self.engine, self.rows = engine, wording.rows
         heads, device = engine.heads, engine.device
-        shape = (2, self.rows * heads, 0, engine.width // heads)
-        self.cache = [torch.zeros(shape, dtype=engine.cache_dtype, device=device) for _ in engine.blocks]
-        """Keys and values of each block, `[2, R * H, room, D / H]`."""
+        empty = torch.zeros((self.rows * heads, 0, engine.width // heads), dtype=engine.cache_dtype, device=device)
+        # On a CPU in fp32, two products with keys that lie across take half as long as torch's own attention, and in 16
+        # bits twice as long.
+        self.keys_across = engine.cache_dtype == torch.float32
+        self.keys = [empty.mT if self.keys_across else empty for _ in engine.blocks]
+        """Of each block, `[R * H, room, D / H]`, or `[R * H, D / H, room]` if they lie across."""
+        self.values = [empty for _ in engine.blocks]
+        """Of each block, `[R * H, room, D / H]`."""
         self.unread = torch.zeros(1, 1, 0, dtype=engine.cache_dtype, device=device)
         """Added to the scores, `[1, 1, room]`: nothing where the cache is filled, minus infinity where it is not."""
         self._grow(positions if static else 1)
@@ -103,8 +108,9 @@ class Passage:
     def fill_with_noise(self, count: int) -> None:
         """Stand where `count` positions were read, without reading any: for measuring what a step costs there."""
         self._grow(count)
-        for block in self.cache:
-            block[:, :, :count].normal_()
+        for keys, values in zip(self.keys, self.values, strict=True):
+            (keys.mT if self.keys_across else keys)[:, :count].normal_()
+            values[:, :count].normal_()
         self.unread[..., :count] = 0
         self.at.fill_(count)
 
@@ -121,7 +127,8 @@ class Passage:
         """Make room for positions up to `stop`, in whole stretches."""
         more = -(-stop // STRETCH) * STRETCH - self.unread.shape[-1]
         if more > 0:
-            self.cache = [F.pad(block, (0, 0, 0, more)) for block in self.cache]
+            self.keys = [F.pad(keys, (0, more) if self.keys_across else (0, 0, 0, more)) for keys in self.keys]
+            self.values = [F.pad(values, (0, 0, 0, more)) for values in self.values]
             self.unread = F.pad(self.unread, (0, more), value=float("-inf"))
 
     def _through_blocks(self, codes: Tensor, at: Tensor, unread: Tensor) -> Tensor:
@@ -147,26 +154,29 @@ class Passage:
 
     def _attend(self, index: int, states: Tensor, at: Tensor, unread: Tensor, count: int) -> Tensor:
         """Queries, keys and values `[R * S, 3 D]` -> what is attended to, `[R * S, D]`."""
-        parts = self._by_head(states.to(self.unread.dtype), count, 3)
-        cache = self.cache[index]
-        cache.index_copy_(2, at, parts[1:])
-        keys, values = cache.unbind()
-        scores = torch.baddbmm(unread, parts[0], keys.transpose(1, 2))
-        return self._by_row(torch.bmm(scores.softmax(dim=-1), values), count)
+        query, key, value = self._by_head(states.to(self.unread.dtype), count, 3)
+        keys, values = self.keys[index], self.values[index]
+        values.index_copy_(1, at, value)
+        (keys.mT if self.keys_across else keys).index_copy_(1, at, key)
+        return self._by_row(self._weigh(query, keys, values, unread), count)
 
     def _attend_text(self, index: int, states: Tensor, count: int, shares: Tensor | None) -> Tensor:
         """The same of text queries `[R * S, D]`; shares `[n, R * H, S, 1]` of what each sentence gives."""
         query = self._by_head(states.to(self.unread.dtype), count, 1)[0]
-        told = [
-            torch.bmm(torch.baddbmm(unworded, query, keys).softmax(dim=-1), values)
-            for keys, values, unworded in self.text[index]
-        ]
+        told = [self._weigh(query, *sentence) for sentence in self.text[index]]
         attended = told[0]
         if shares is not None:
             attended = attended * shares[0]
             for other, share in zip(told[1:], shares[1:], strict=True):
                 attended.addcmul_(other, share)
         return self._by_row(attended, count)
+
+    def _weigh(self, query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
+        """Values weighed by their keys' likeness to the query, `[R * H, S, D / H]`; `hidden` is added to the scores."""
+        if self.keys_across:
+            return torch.bmm(torch.baddbmm(hidden, query, keys).softmax(dim=-1), values)
+        parts = query[None], keys[None], values[None]
+        return F.scaled_dot_product_attention(*parts, attn_mask=hidden[None], scale=1.0)[0]
 
     def _by_head(self, states: Tensor, count: int, parts: int) -> Tensor:
         """`[R * S, H * parts * D / H]` -> `[parts, R * H, S, D / H]`; of one position, a view."""
@@ -185,12 +195,13 @@ class Passage:
     def _read_text(
         self, text: TextCondition, key: torch.nn.Linear, value: torch.nn.Linear
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """A sentence's keys `[R * H, D / H, W]` and values `[R * H, W, D / H]`, once for the whole passage, and what is
-        added to scores, `[R * H, 1, W]`: minus infinity where there is no word."""
+        """A sentence's keys and values, which lie as a block's, once for the whole passage, and what is added to
+        scores, `[R * H, 1, W]`: minus infinity where there is no word."""
         states, heads, dtype = text.states.to(key.weight), self.engine.heads, self.engine.cache_dtype
         split = [part(states).unflatten(-1, (heads, -1)).transpose(1, 2).flatten(0, 1) for part in (key, value)]
         keys, values = (part.to(dtype) for part in split)
         # A row without words has zero states, hence zero values: whatever the weights, it adds exactly nothing.
         worded = (text.mask | ~text.mask.any(dim=-1, keepdim=True)).to(states.device)
         unworded = torch.zeros(worded.shape, dtype=dtype, device=states.device).masked_fill(~worded, float("-inf"))
-        return keys.transpose(1, 2).contiguous(), values.contiguous(), unworded.repeat_interleave(heads, 0)[:, None, :]
+        keys = (keys.mT if self.keys_across else keys).contiguous()
+        return keys, values.contiguous(), unworded.repeat_interleave(heads, 0)[:, None, :]

@@ -15,7 +15,7 @@ from narrascore.synthesis.delays import delay_codes, teacher_forcing
 from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.fidelity import divergence
 from narrascore.synthesis.injection import inject, open_gates
-from narrascore.synthesis.matrices import FEW_ROWS, SMALL, choose, hold
+from narrascore.synthesis.matrices import FEW_ROWS, LARGE, SMALL, _multiplies_int8, choose, hold
 from narrascore.synthesis.musicgen import FrozenMusicGen
 from narrascore.synthesis.passage import STRETCH, Passage
 from narrascore.units import threads
@@ -152,6 +152,22 @@ def test_a_matrix_in_fewer_bits_is_nearly_the_matrix(name: str, bound: float, ro
     product, true = hold(weight, name)(states), F.linear(states, weight)
     assert product.shape == true.shape
     assert float((product.float() - true).norm() / true.norm()) < bound
+
+
+@pytest.mark.skipif(not _multiplies_int8(), reason="this processor's products of int8 could saturate")
+def test_states_keep_more_than_bf16_beside_a_large_matrix_of_int8() -> None:
+    """An outlier in a row takes int8's range for itself; the second part of the states holds what the first cannot."""
+    generator = torch.Generator().manual_seed(0)
+    steps = torch.randint(-127, 128, (1024, 1024), generator=generator).float()
+    steps[:, 0] = 127  # so that rounding the matrix to int8 changes nothing
+    states = torch.randn(3, 1024, generator=generator)
+    states[1, 5] = 60.0
+    assert steps.numel() >= LARGE
+    true = F.linear(states, steps)
+    error = (hold(steps, "int8")(states) - true).norm(dim=1) / true.norm(dim=1)
+    in_bf16 = (F.linear(states.bfloat16().float(), steps) - true).norm(dim=1) / true.norm(dim=1)
+    assert error.max() < 2e-3
+    assert (error[[0, 2]] < in_bf16[[0, 2]] / 5).all()
 
 
 @pytest.mark.parametrize(("name", "bound"), [("bf16", 0.02), ("int8", 0.05)])
