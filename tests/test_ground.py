@@ -29,7 +29,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "report_page", "parts", "eyes", "systems"), 3),
     **dict.fromkeys(("evaluation", "pipeline", "score", "report", "continuation", "composition", "editing"), 3),
     **dict.fromkeys(("job", "run", "settling", "compose_stage", "part_stage", "result_stages", "cleaning"), 3),
-    **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "turns", "take_stage"), 3),
+    **dict.fromkeys(("markers", "marker_table", "bending", "reading_stage", "reading_ahead", "turns", "take_stage"), 3),
     **dict.fromkeys(("placing", "planning", "estimate", "checkup", "score_display"), 3),
     **dict.fromkeys(("timeline", "provenance", "stems", "spotting", "cue_editing", "cue_sound"), 3),
     **dict.fromkeys(("studio", "cli"), 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from narrascore.parts import SystemSettings
 if TYPE_CHECKING:
     from narrascore.job import JobResult, ScoreOptions
     from narrascore.pipeline import Pipeline
+    from narrascore.reading_ahead import EyeAhead
 
 USAGE = "FILM|FOLDER|LIST.txt [...] [flags] [key=value ...]"
 DESCRIPTION = """\
@@ -116,17 +118,37 @@ def run_on_films(parser: Parser, words: Sequence[str], *, only_read: bool = Fals
     films = find_films(line.names)
     if len(films) > 1 and settings.output is not None and settings.output.suffix and not settings.output.is_dir():
         raise UsageError(f"-o {settings.output}: several films need a folder, not one file")
-    options = _options(settings, only_read)
-    with records(line.json) as emit:
+    with contextlib.ExitStack() as stack:
+        # The cinematic eye begins now; any other has to be loaded first.
+        cinematic = settings.eye in (None, "cinematic") and settings.system != "paper"
+        eye = stack.enter_context(closing(_begin_reading(films[0], settings))) if cinematic and not dry_run else None
+        options = _options(settings, only_read)
+        emit = stack.enter_context(records(line.json))
         print(_greeting(settings), flush=True)
         if dry_run:
             from narrascore.cli.dry_run import tell_plans
 
             return tell_plans(films, settings, options, emit)
-        return _score_all(films, settings, options, emit)
+        return _score_all(films, settings, options, emit, eye)
 
 
-def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions, emit: Emit) -> int:
+def _begin_reading(path: Path, settings: ScoreSettings) -> EyeAhead:
+    """Watch a film, unless it was watched before."""
+    from narrascore.manifest import find_folder
+    from narrascore.media.film import Film
+    from narrascore.reading_ahead import EyeAhead
+
+    def find() -> Film | None:
+        film = Film.open(path, still_seconds=settings.still_seconds)
+        folder, _ = find_folder(film.path, film.identity(), settings.output)
+        return None if (folder / "reading").is_dir() else film
+
+    return EyeAhead(find)
+
+
+def _score_all(
+    films: list[Path], settings: ScoreSettings, options: ScoreOptions, emit: Emit, eye: EyeAhead | None
+) -> int:
     from narrascore.cli.progress import CommonBar, FilmBars
     from narrascore.job import score_films
 
@@ -135,7 +157,7 @@ def _score_all(films: list[Path], settings: ScoreSettings, options: ScoreOptions
     @cache
     def load() -> Pipeline:
         try:
-            return _load(settings)
+            return _load(settings, eye)
         except NarraScoreError as error:
             broken.append(error)
             raise
@@ -172,10 +194,12 @@ def _sum_up(rows: list[tuple[str, str, str]]) -> None:
     print("\n".join(f"{name:<{wide[0]}}  {done:<{wide[1]}}  {what}" for name, done, what in rows), flush=True)
 
 
-def _load(settings: ScoreSettings) -> Pipeline:
+def _load(settings: ScoreSettings, eye: EyeAhead | None) -> Pipeline:
     from narrascore.pipeline import Pipeline
 
-    return Pipeline.from_settings(settings)
+    pipeline = Pipeline.from_settings(settings)
+    pipeline.eye = eye or pipeline.eye
+    return pipeline
 
 
 def _options(settings: ScoreSettings, only_read: bool) -> ScoreOptions:
