@@ -1,7 +1,8 @@
 /* The curve, dragged by its points: valence and arousal in two lanes under the film's keyframes, on one time axis.
 
    In comes `props.value` (views.desk): {film, seconds, rate, values: [[valence, arousal], ...] a row each 1/rate s,
-   points: [seconds, ...], keyframes: [{seconds, source}, ...], recomposed: [[start, stop], ...], edited: false}.
+   points: [seconds, ...], keyframes: [{seconds, source}, ...], recomposed: [[start, stop], ...], silent: [[start, stop], ...],
+   edited: false}.
    Out goes the same with other `values` and `edited: true`, after every drag or key, for the button that scores.
 
    A point moves its neighbourhood: by all of the way at the point, by nothing at the points next to it (or at the third
@@ -117,6 +118,11 @@ function drawLane(lane) {
   lane.back.replaceChildren();
   for (const [start, stop] of given.recomposed)
     make("svg:rect", {class: "ns-new", x: x(start), y: 0, width: Math.max(2, x(stop) - x(start)), height: tall}, lane.back);
+  for (const [start, stop] of given.silent) {
+    make("svg:rect", {class: "ns-silent", x: x(start), y: 0, width: x(stop) - x(start), height: tall}, lane.back);
+    if (lane.column && x(stop) - x(start) > 70)
+      make("svg:text", {class: "ns-lane-silent", x: (x(start) + x(stop)) / 2, y: tall - 5}, lane.back, "no music");
+  }
   make("svg:line", {class: "ns-zero", x1: INSET, x2: width - INSET, y1: middle, y2: middle}, lane.back);
   make("svg:text", {class: "ns-lane-name", x: INSET, y: 14}, lane.back, lane.name);
   make("svg:text", {class: "ns-lane-end", x: width - INSET, y: 14}, lane.back, lane.high);

@@ -5,6 +5,7 @@ outputs/studio/3f2a90c1b7de/    one film, named by its content: the same film up
   Holiday.narrascore/           its job folder, as `narrascore score` makes it
   Holiday.scored.mp4            the scored film
   keyframes/                    pictures for the page
+  cues.csv                      where there is to be music, if that was asked for
   studio.json                   what was asked last, and what went wrong
 """
 
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from narrascore.affect import AffectCurve
+from narrascore.cues import CSV_COLUMNS, Cue, read_cues
 from narrascore.errors import InputError
 from narrascore.files import move, write_text
+from narrascore.job import ScoreOptions
 from narrascore.manifest import CONTAINERS, FOLDER_SUFFIX, Manifest
 from narrascore.media.film import Film
 from narrascore.studio.wishes import Wish
@@ -147,6 +150,23 @@ class StudioFilm:
     def wish(self, wish: Wish) -> None:
         self.data["wish"] = wish.to_plain()
 
+    def options(self) -> ScoreOptions:
+        """What its next job is asked, the cues as a table beside the film."""
+        spans, path = self.wish.cue_spans, self.folder / "cues.csv"
+        if spans:
+            # Fades as they come, but none where the film itself begins.
+            rows = [f"{float(start):g},{float(stop):g},{'' if start else 0}," for start, stop in spans]
+            write_text(path, "\n".join([",".join(CSV_COLUMNS), *rows]) + "\n")
+        return self.wish.options(path if spans else None)
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """Where its music is; none before there is any."""
+        try:
+            return read_cues(self.job / "cues.csv", self.duration_seconds)
+        except InputError:
+            return ()
+
     def manifest(self) -> dict[str, Any]:
         """What the job folder says of itself; empty before there is one, and where it cannot be read."""
         try:
@@ -219,7 +239,7 @@ def _tell(folder: Path) -> str:
         return ""
     edits = found.data.get("edits") or []
     if edits:
-        what = "redrawn" if edits[-1]["why"] == "redo" else "curve changed"
+        what = "redrawn" if edits[-1]["why"] == "redo" else f"{edits[-1]['why']} changed"
         return f"{what} at {spoken_spans((span['start_seconds'], span['join_seconds']) for span in edits[-1]['spans'])}"
     seed = found.data.get("settings", {}).get("seed")
     return "" if seed is None else f"seed {seed}"

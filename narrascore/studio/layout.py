@@ -59,6 +59,7 @@ class Layout:
     player: gr.HTML
     sentence: gr.Textbox
     unknown: gr.HTML
+    cues: gr.Textbox
     audio: gr.Radio
     below: gr.Slider
     duck: gr.Slider
@@ -79,7 +80,7 @@ class Layout:
     @property
     def asked(self) -> list[Any]:
         """What a wish is made of, in the order in which `Page` takes it."""
-        return [self.chosen, self.sentence, self.audio, self.below, self.duck, self.loudness, self.desk]
+        return [self.chosen, self.sentence, self.cues, self.audio, self.below, self.duck, self.loudness, self.desk]
 
 
 def lay_out(limit: dict[str, Any]) -> Layout:
@@ -124,6 +125,10 @@ def _wishes() -> dict[str, Any]:
             info="Genre, instruments, mood and pace. Empty, it is what the film asks for.",
         ),
         "unknown": _html("unknown"),
+        "cues": gr.Textbox(
+            label="Where there is music", elem_id="cues",
+            info="Such as 0:00-0:40; 1:10-2:00, with silence between. auto proposes it; empty, it is everywhere.",
+        ),
         "audio": gr.Radio([], label="The film's own sound", elem_id="audio"),
         "below": gr.Slider(0, 20, step=0.5, label="Music below the film's sound (LU)", elem_id="below"),
         "duck": gr.Slider(0, 20, step=0.5, label="Further down under speech (dB)", elem_id="duck"),

@@ -150,10 +150,11 @@ class Page:
         return {self.on.notice: "", **self.look(name, {})}
 
     def _wish(
-        self, name: str, prompt: str, mode: Any, below_lu: float, duck_db: float, loudness: Any, _desk: Any
+        self, name: str, prompt: str, cues: str, mode: Any, below_lu: float, duck_db: float, loudness: Any, _desk: Any
     ) -> Wish:
         loud: float | Off = "off" if loudness == "off" else float(loudness)
-        return Wish(prompt.strip(), self.studio.film(name).wish.seed, mode, float(below_lu), float(duck_db), loud)
+        seed = self.studio.film(name).wish.seed
+        return Wish(prompt.strip(), seed, mode, float(below_lu), float(duck_db), loud, cues=cues.strip())
 
     def _results(self, film: StudioFilm, *, busy: bool) -> Answer:
         """What came of a film, and what can be done with it now."""
@@ -165,6 +166,7 @@ class Page:
             on.desk: views.desk(film),
             on.sentence: gr.update(placeholder=told),
             on.unknown: views.notice(unheard),
+            on.cues: gr.update(placeholder=views.spoken_cues(film)),
             on.score: gr.update(value="Score again" if scored else "Score", visible=not busy),
             on.stop: gr.update(visible=busy),
             **{each: gr.update(visible=scored and not busy) for each in (on.another, on.spans, on.redraw)},
@@ -178,6 +180,7 @@ class Page:
         depths = self._depths(mode)
         return {
             on.sentence: gr.update(value=wish.prompt, placeholder=views.sentence_of(film)[0]),
+            on.cues: gr.update(value=wish.cues, placeholder=views.spoken_cues(film)),
             on.audio: gr.update(choices=[(AUDIO[each], each) for each in modes], value=mode),
             on.below: {**depths[on.below], "value": wish.music_below_lu},
             on.duck: {**depths[on.duck], "value": wish.duck_db},

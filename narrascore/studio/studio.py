@@ -14,6 +14,7 @@ import numpy as np
 
 from narrascore.affect import AffectCurve
 from narrascore.anchor import MAX_FIELD_CHARACTERS
+from narrascore.cues import Cue, check_cues
 from narrascore.errors import InputError, UsageError
 from narrascore.job import JobResult, score_film
 from narrascore.pipeline import Pipeline
@@ -93,6 +94,8 @@ class Studio:
             )
         with self._saving:
             film = self.film(name)
+            if spans := wish.cue_spans:
+                check_cues((Cue(start, stop, 0, 0) for start, stop in spans), film.duration_seconds)
             if self.worker.place(name) is not None:
                 raise UsageError(f"{film.name} is being scored: wait for it, or stop it first")
             if curve is not None:
@@ -151,7 +154,7 @@ class Studio:
     def _score(self, name: str, progress: Progress) -> None:
         film = self.film(name)
         before = film.manifest()
-        result = score_film(self._load, film.path, film.wish.options(), progress)
+        result = score_film(self._load, film.path, film.options(), progress)
         after = film.manifest()
         spans = _recomposed(before, after, film.duration_seconds) if "compose" in result.stage_seconds else []
         note = _note(result, spans, film.duration_seconds, is_first=not before.get("windows"))

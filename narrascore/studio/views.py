@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from narrascore.cues import gaps_between
 from narrascore.studio.curve_points import choose_points
-from narrascore.studio.films import StudioFilm, Take, clock
+from narrascore.studio.films import StudioFilm, Take, clock, spoken_spans
 from narrascore.studio.strip import keyframes_of
 from narrascore.studio.worker import STAGES, Step
 
@@ -80,7 +81,7 @@ def downloads(film: StudioFilm) -> str:
 
 
 def desk(film: StudioFilm) -> dict[str, Any]:
-    """What `curve.js` draws: the curve with its points, the keyframes, and where the music is new."""
+    """What `curve.js` draws: the curve with its points, the keyframes, where the music is new, and where is none."""
     curve = film.curve
     return {
         "film": film.id,
@@ -94,6 +95,7 @@ def desk(film: StudioFilm) -> dict[str, Any]:
         ],
         # Where all of the music is new, no stretch stands out.
         "recomposed": [span for span in film.data.get("recomposed", []) if span != [0.0, film.duration_seconds]],
+        "silent": [[float(start), float(stop)] for start, stop in _gaps(film)],
         "edited": False,
     }
 
@@ -184,6 +186,20 @@ def _size(count: int) -> str:
     if count < 2**20:
         return f"{max(1, round(count / 1024))} KiB"
     return f"{count / 2**20:.1f} MiB"
+
+
+def spoken_cues(film: StudioFilm) -> str:
+    """Where a film's music is, in words."""
+    if not film.cues:
+        return ""
+    if not _gaps(film):
+        return "everywhere"
+    return spoken_spans((float(cue.in_seconds), float(cue.out_seconds)) for cue in film.cues)
+
+
+def _gaps(film: StudioFilm) -> list[tuple[float, float]]:
+    """Where it has none, in seconds; nowhere before it is scored."""
+    return [(float(a), float(b)) for a, b in gaps_between(film.cues, film.duration_seconds)] if film.cues else []
 
 
 def sentence_of(film: StudioFilm) -> tuple[str, list[str]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
 
 from narrascore.job import ScoreOptions
 from narrascore.media.mix_settings import MixSettings
 from narrascore.rendering import AudioMode
+from narrascore.spans import parse_spans
 
 Off = Literal["off"]
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Wish:
         redo: spans (start, stop), in seconds, that are drawn again. They stay drawn once that is done, so a finished
             job forgets them.
         take: which draw of them.
+        cues: where there is music, such as `0:00-0:40; 1:10-2:00`; `auto` leaves it to spotting, nothing is everywhere.
     """
 
     prompt: str = ""
@@ -35,9 +39,24 @@ class Wish:
     loudness: float | Off = "off"
     redo: tuple[tuple[float, float], ...] = ()
     take: int = 1
+    cues: str = ""
 
-    def options(self) -> ScoreOptions:
+    @property
+    def cue_spans(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """The cues that are named, (start, stop) in seconds; none where they are proposed, or music is everywhere.
+
+        Raises:
+            UsageError: if they cannot be read.
+        """
+        # As people write them, and as the page shows them: with dashes, with commas.
+        text = self.cues.replace("\N{EN DASH}", "-").replace(",", ";")
+        return () if text.strip().lower() in ("", AUTO) else parse_spans(text)
+
+    def options(self, cues_path: Path | None = None) -> ScoreOptions:
         """As a job understands it. Windows that another version composed are gone on from: a page asks no questions.
+
+        Args:
+            cues_path: the table of the cues that are named.
 
         Raises:
             ValueError: if a number makes no sense.
@@ -50,6 +69,8 @@ class Wish:
             seed=self.seed,
             redo=tuple((Fraction(start), Fraction(stop)) for start, stop in self.redo),
             take=self.take,
+            cues_path=cues_path,
+            spot="auto" if self.cues.strip().lower() == AUTO else None,
             engine_change=True,
         )
 

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import soundfile
 
 from tests.films import write_clip
 from tests.systems import tiny_system_folder
@@ -165,6 +166,14 @@ def finished(page: Any, takes: int) -> None:
     )
 
 
+def scored(page: Any, studio: Running, film: Path) -> int:
+    """Wait until the page shows the film, which is dropped if no test before did so; returns how many takes it has."""
+    if not list(studio.folder.glob("*/studio.json")):
+        page.set_input_files("#drop input", film)
+    page.wait_for_function("document.querySelector('#downloads a') && document.querySelector('#score')?.offsetParent")
+    return int(page.locator("#downloads details").count()) + 1
+
+
 def test_refused_uploads_are_one_clear_line(tabs: Any, studio: Running, tmp_path: Path) -> None:
     page = tabs()
     assert "Give it a film" in page.inner_text("#empty")
@@ -250,10 +259,7 @@ def test_a_film_is_scored_its_curve_dragged_and_its_takes_compared(tabs: Any, st
 
 def test_a_page_reloaded_in_the_middle_shows_the_job_and_its_result(tabs: Any, studio: Running, film: Path) -> None:
     page = tabs()
-    if not page.locator(".ns-card").count():
-        page.set_input_files("#drop input", film)
-    finished(page, page.locator("#downloads details").count() + 1)
-    takes = page.locator("#downloads details").count() + 1
+    takes = scored(page, studio, film)
     page.click("#another")
     page.wait_for_selector("#stop")
     page.reload()
@@ -271,11 +277,30 @@ def test_a_page_reloaded_in_the_middle_shows_the_job_and_its_result(tabs: Any, s
     assert page.input_value("#sentence textarea") == "calm strings"
 
 
+def test_cues_are_set_on_the_page_and_shown_where_the_music_is_silent(tabs: Any, studio: Running, film: Path) -> None:
+    page = tabs()
+    takes = scored(page, studio, film)
+    assert page.locator("rect.ns-silent").count() == 0
+    assert page.get_attribute("#cues input, #cues textarea", "placeholder") == "everywhere"
+    page.fill("#cues input, #cues textarea", "0:00-0:99")
+    page.click("#score")
+    page.wait_for_selector("#notice .ns-notice")
+    assert "0:99" in page.inner_text("#notice .ns-notice")
+    page.fill("#cues input, #cues textarea", "0:00-0:04; 0:08-0:12")
+    page.click("#score")
+    finished(page, takes + 1)
+    assert page.locator("rect.ns-silent").count() == 2  # in either lane
+    sound, rate_hz = soundfile.read(studio.job / "music.wav")
+    assert not sound[4 * rate_hz : 8 * rate_hz].any() and sound[: 3 * rate_hz].any() and sound[9 * rate_hz :].any()
+    page.fill("#cues input, #cues textarea", "")
+    page.click("#score")
+    finished(page, takes + 2)
+    assert page.locator("rect.ns-silent").count() == 0
+
+
 def test_a_finger_finds_every_point_on_a_phone(browser: Any, studio: Running, film: Path, tabs: Any) -> None:
     page = tabs()
-    if not page.locator(".ns-card").count():
-        page.set_input_files("#drop input", film)
-    finished(page, page.locator("#downloads details").count() + 1)
+    scored(page, studio, film)
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     phone.set_default_timeout(PATIENCE)
     small = phone.new_page()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from narrascore import Pipeline
 from narrascore.errors import InputError, UsageError
@@ -104,6 +105,40 @@ def test_a_film_is_scored_changed_and_compared(studio: Studio, clip: Path) -> No
     studio.score(film.id, Wish(loudness=-23.0))
     film = wait(studio, film)
     assert len(film.takes()) == 4 and "music itself was kept" in film.data["note"]
+
+
+def test_music_stands_where_its_cues_are(studio: Studio, clip: Path) -> None:
+    film = wait(studio, studio.take_in(upload(studio, clip.read_bytes())))
+    assert views.spoken_cues(film) == "everywhere" and views.desk(film)["silent"] == []
+    before = hashes(film)
+
+    studio.score(film.id, Wish(cues="0:00\N{EN DASH}0:01, 0:02.5-0:04"))
+    film = wait(studio, film)
+    assert film.data["error"] == ""
+    assert [(float(cue.in_seconds), float(cue.out_seconds)) for cue in film.cues] == [(0, 1), (2.5, 4)]
+    assert views.desk(film)["silent"] == [[1.0, 2.5]]
+    assert views.spoken_cues(film) == "0:00\N{EN DASH}0:01, 0:02\N{EN DASH}0:04"
+    sound, rate_hz = soundfile.read(film.job / "music.wav")
+    assert not sound[rate_hz : round(2.5 * rate_hz)].any()
+    assert sound[: rate_hz // 2].any() and sound[3 * rate_hz :].any()
+
+    # What is proposed for so short a film may be anything; asking for nothing brings music back everywhere.
+    studio.score(film.id, Wish(cues="auto"))
+    film = wait(studio, film)
+    assert film.data["error"] == "" and film.cues
+    studio.score(film.id, Wish())
+    film = wait(studio, film)
+    assert views.spoken_cues(film) == "everywhere"
+    windows = {name: key for name, key in before.items() if name != "codes.safetensors"}
+    assert windows.items() <= hashes(film).items()
+
+
+@pytest.mark.parametrize("cues", ["soon", "0:03-0:01", "0:01-0:09", "0:00-0:02; 0:01-0:03"])
+def test_impossible_cues_are_refused_before_anything_is_done(studio: Studio, clip: Path, cues: str) -> None:
+    film = wait(studio, studio.take_in(upload(studio, clip.read_bytes())))
+    with pytest.raises(UsageError):
+        studio.score(film.id, Wish(cues=cues))
+    assert studio.worker.place(film.id) is None and studio.film(film.id).wish == Wish()
 
 
 def test_the_same_film_is_found_again_under_any_name_after_a_restart(
