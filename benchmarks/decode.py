@@ -39,6 +39,7 @@ from narrascore.synthesis.decoder import TextCondition
 from narrascore.synthesis.decoding import Drawing, Guidance, Sampling, log_waiting_times, sample
 from narrascore.synthesis.engine import Engine
 from narrascore.synthesis.fidelity import Divergence, divergence
+from narrascore.synthesis.matrices import LARGE, MIDDLE
 from narrascore.synthesis.musicgen import EMBEDDED_FOLDER, FrozenMusicGen
 from narrascore.synthesis.passage import Passage
 
@@ -125,12 +126,13 @@ def bytes_of_step(model: MusicgenForCausalLM, name: str, rows: int, context: int
     """What a step must read: each matrix once, the heads in fp32, and the filled part of every row's cache."""
     config = model.config
     width, layers = int(config.hidden_size), int(config.num_hidden_layers)
-    # Per block: queries, keys, values and output; queries and output of the text; two matrices inside.
-    matrices = layers * (6 * width**2 + 2 * width * int(config.ffn_dim))
+    # Per block: queries, keys and values in one; output; queries and output of the text; two matrices inside.
+    matrices = [3 * width**2, *[width**2] * 3, *[width * int(config.ffn_dim)] * 2]
     heads = int(config.num_codebooks * config.vocab_size) * width
     each = {"exact": 4, "library": 4, "bf16": 2, "int8": 1}[name]
+    weights = sum(size * (2 if name == "int8" and MIDDLE <= size < LARGE else each) for size in matrices)
     cached = 4 if name in ("exact", "library") else 2
-    return matrices * each + heads * 4 + rows * context * layers * 2 * width * cached
+    return layers * weights + heads * 4 + rows * context * layers * 2 * width * cached
 
 
 def read_bandwidth() -> float:

@@ -24,8 +24,9 @@ SMALL = 50_000_000
 """Weights under which a step is calls more than reading, and a second thread only waits for the first."""
 STEP_ROWS = 4
 """Rows of a usual step, for which oneDNN chooses a layout; other counts are computed too."""
-LARGE = 1_000_000
-"""Weights of a matrix that comes from memory at every step; smaller ones stay in the cache, and calls count."""
+MIDDLE, LARGE = 500_000, 2_000_000
+"""Weights of a matrix that comes from memory at every step, and of one that takes longer to read than its states take
+to be made int8. Smaller ones than both stay in the cache, and calls count."""
 STEPS = 127
 """What int8 holds of either sign."""
 FEW_ROWS = 16
@@ -59,8 +60,7 @@ def hold(weight: Tensor, name: EngineName) -> Matrix:
     """A matrix `[D_out, D_in]` without a bias, held as an engine wants it.
 
     Returns:
-        The product with it, in bf16 for bf16 and small int8, whatever the dtype of what it is given; in fp32 for large
-        int8.
+        The product with it, in bf16 but for `exact` and for large int8, whatever the dtype of what it is given.
     """
     weight = weight.detach()
     if name == "exact":
@@ -85,8 +85,8 @@ def _int8(weight: Tensor) -> Matrix:
     """Rounded to int8 with a scale for each output."""
     scale = weight.float().abs().amax(dim=1).clamp(min=1e-12) / STEPS
     rounded = (weight.float() / scale[:, None]).round().to(torch.int8)
-    if weight.numel() >= LARGE and _multiplies_int8():
-        return _in_two_parts(rounded, scale)
+    if weight.numel() >= MIDDLE and _multiplies_int8():
+        return _in_two_parts(rounded, scale) if weight.numel() >= LARGE else hold(weight, "bf16")
     half_scale = scale.bfloat16()
     multiply = torch.ops.aten._weight_int8pack_mm.default
 
