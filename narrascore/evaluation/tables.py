@@ -102,7 +102,8 @@ def yes_no(value: bool | None) -> str:
 def _csv(records: Sequence[Mapping[str, object]]) -> str:
     out = io.StringIO()
     if records:
-        writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+        fields = dict.fromkeys(field for record in records for field in record)
+        writer = csv.DictWriter(out, list(fields), lineterminator="\n")
         writer.writeheader()
         writer.writerows([{key: _known(value) for key, value in record.items()} for record in records])
     return out.getvalue()

@@ -32,5 +32,15 @@ def test_what_is_not_a_number_is_null_and_empty(tmp_path):
         assert [row["value"] for row in csv.DictReader(file)] == ["", "0.5"]
 
 
+def test_records_of_several_kinds_share_a_table(tmp_path):
+    records = [{"row": "corpus", "fd": 0.5}, {"row": "model", "command": "fills it"}]
+    write_report(tmp_path, "name", "Title", [Table("T", ["a"], [["1"]])], records, provenance("command", 1, 2))
+    with (tmp_path / "name.csv").open(encoding="utf-8", newline="") as file:
+        assert [list(row.values()) for row in csv.DictReader(file)] == [
+            ["corpus", "0.5", ""],
+            ["model", "", "fills it"],
+        ]
+
+
 def test_yes_no_and_unknown():
     assert [yes_no(True), yes_no(False), yes_no(None)] == ["yes", "no", "-"]
