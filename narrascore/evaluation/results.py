@@ -16,6 +16,20 @@ HEAD = """\
 
 Written by `narrascore evaluate document=...` from the reports of one folder. Every number has its interval, and under
 each report stands what it takes to repeat it. Nobody's ears were used unless a table of ratings says whose.
+
+## In plain words
+
+What the tables can show: whether music moves with the curve it was given, more than music without that curve does (rows
+without a curve or with closed gates) and more than with a curve it was not given (the last row); how near it comes to
+the composer, who wrote by the rules that the embedded model learned from; and whether its statistics, its joins and its
+distances are those of held-out music of the same kind.
+
+What they cannot show: that anyone feels what the curve says, or likes the music. Loudness, onsets, tempo and mode stand
+for arousal and valence because the rules say so, and "agreement with the rules" is that and nothing more. A distance is
+to pieces of the same rules, not to music that people wrote; one no larger than that of the reference against itself
+says only that no difference was seen at this number of clips, and a starred one has too few clips for its dimension.
+Where intervals overlap, rows are not told apart; where there are three films, hardly anything is. A dash is a number
+that nobody has, with the command that would make it.
 """
 
 
