@@ -182,7 +182,7 @@ def test_the_command_scores_films_side_by_side(
     clips: Path, tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], alone: dict[str, tuple[bytes, ...]],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("narrascore.cli.score._load", lambda settings: pipeline)
+    monkeypatch.setattr("narrascore.cli.score._load", lambda settings, eye: pipeline)
     films = films_in(tmp_path / "films", clips, "acd")
     films[1].write_bytes(b"no film")
     words = [*map(str, films), "--batch", "2", "--audio", "music-only", "--prompt", "calm strings"]

@@ -42,4 +42,4 @@ def test_it_runs_and_shows_what_it_promises(tmp_path: Path, monkeypatch: pytest.
         assert "<audio controls" in score and "<svg" in score and "a &amp; b.mp4" in score
     assert first != changed and "strings and piano" in changed and "strings and piano" not in first
     files = {path.name for path in results.iterdir()}
-    assert files == {"music.wav", "music.mid", "curve.csv", "anchor.json", "film.scored.mp4"}
+    assert files == {"music.wav", "music.mid", "curve.csv", "anchor.json", "cues.csv", "film.scored.mp4"}
