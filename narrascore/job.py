@@ -142,6 +142,7 @@ def _do(run: Run) -> Composing[JobResult]:
     render_key = render(run, composition, anchor)
     split_into_stems(run, render_key, composition, anchor)
     keep_takes(run, composition, anchor)
+    run.pipeline.rest()
     keep_followed(run, curve, followed)
     draw(run, render_key, composition, curve, followed, anchor)
     write_film(run, render_key)

@@ -357,6 +357,11 @@ class Pipeline:
         """The way from codes to sound, with the instruments that the anchor asks for."""
         return self.musicgen.codec.for_anchor(anchor)
 
+    def rest(self) -> None:
+        """Let go of the tones that rendering kept for its next chunk."""
+        if isinstance(self.musicgen.codec, ScoreCodec):
+            self.musicgen.codec.bank.forget()
+
     @property
     def writes_notes(self) -> bool:
         """Whether the codes are notes, so that MIDI and stems can be had."""

@@ -13,6 +13,7 @@ from narrascore.errors import InputError, UsageError
 from narrascore.files import move, nearest, replace_folder
 from narrascore.manifest import Manifest
 from narrascore.media.film import Film
+from narrascore.memory import return_freed_memory
 
 EDITABLE = ("curve.csv", "anchor.json", "cues.csv")
 """What a user may change by hand between two runs."""
@@ -115,6 +116,7 @@ class Workshop:
         self.manifest.announce(files)
         start = time.perf_counter()
         yield
+        return_freed_memory()
         self.ran[name] = data["stage_seconds"][name] = round(time.perf_counter() - start, 3)
 
     def needed_bytes(self, redone: Collection[Path] = ()) -> float:

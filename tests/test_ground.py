@@ -23,7 +23,7 @@ PACKAGE = ROOT / "narrascore"
 # A room may import from its own level and from lower ones. Perception and synthesis share a level and a shut door.
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "affect", "anchor", "sentences", "lexicon", "windows", "checkpoint", "hub"), 0),
-    **dict.fromkeys(("display", "spreadsheet"), 0),
+    **dict.fromkeys(("display", "spreadsheet", "memory"), 0),
     **dict.fromkeys(("media", "data", "files", "spans", "directions", "cues"), 1),
     **dict.fromkeys(("perception", "synthesis"), 2),
     **dict.fromkeys(("units", "manifest", "workshop", "rendering", "report_page", "parts", "eyes", "systems"), 3),

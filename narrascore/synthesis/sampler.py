@@ -76,6 +76,11 @@ class NoteBank:
         self._keep((sound, pitch), longer if longer < last else _LONGEST_SAMPLES, tone)
         return tone[:, :length_samples]
 
+    def forget(self) -> None:
+        """Let go of all tones; they are rendered again when they are asked for."""
+        self._tones.clear()
+        self.kept_bytes = 0
+
     def _keep(self, key: tuple[Sound, int], rendered: int, tone: NDArray[np.float32]) -> None:
         if key in self._tones:
             self.kept_bytes -= self._tones.pop(key)[1].nbytes

@@ -48,6 +48,15 @@ def test_kept_tones_stay_within_the_budget() -> None:
     assert bank.kept_bytes <= 1_000_000
 
 
+def test_a_tone_forgotten_is_rendered_again_as_it_was() -> None:
+    bank = NoteBank(SoundFont.open())
+    before = bank.tone(Sound(0), 60, 30_000).copy()
+    bank.forget()
+    assert bank.kept_bytes == 0
+    assert np.array_equal(bank.tone(Sound(0), 60, 30_000), before)
+    assert bank.kept_bytes > 0
+
+
 def test_the_default_font_is_known_by_its_hash() -> None:
     font = SoundFont.open()
     assert font.licence == soundfont.DEFAULT_LICENCE and font.path.name == "TimGM6mb.sf2"
