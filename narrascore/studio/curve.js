@@ -1,8 +1,8 @@
 /* The curve, dragged by its points: valence and arousal in two lanes under the film's keyframes, on one time axis.
 
    In comes `props.value` (views.desk): {film, seconds, rate, values: [[valence, arousal], ...] a row each 1/rate s,
-   points: [seconds, ...], keyframes: [{seconds, source}, ...], recomposed: [[start, stop], ...], silent: [[start, stop], ...],
-   edited: false}.
+   points: [seconds, ...], keyframes: [{seconds, source}, ...], recomposed: [[start, stop], ...],
+   silent: [[start, stop], ...], edited: false}.
    Out goes the same with other `values` and `edited: true`, after every drag or key, for the button that scores.
 
    A point moves its neighbourhood: by all of the way at the point, by nothing at the points next to it (or at the third

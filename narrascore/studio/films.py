@@ -155,7 +155,7 @@ class StudioFilm:
         spans, path = self.wish.cue_spans, self.folder / "cues.csv"
         if spans:
             # Fades as they come, but none where the film itself begins.
-            rows = [f"{float(start):g},{float(stop):g},{'' if start else 0}," for start, stop in spans]
+            rows = [f"{float(start)},{float(stop)},{'' if start else 0}," for start, stop in spans]
             write_text(path, "\n".join([",".join(CSV_COLUMNS), *rows]) + "\n")
         return self.wish.options(path if spans else None)
 
