@@ -23,6 +23,7 @@ from narrascore.cues import Cue, check_cues
 from narrascore.errors import UsageError
 from narrascore.files import array_digest, digest
 from narrascore.media.film import Film
+from narrascore.memory import return_freed_memory
 from narrascore.parts import SystemSettings
 from narrascore.perception.anchor_reader import AnchorReader
 from narrascore.perception.reading import FilmReading
@@ -361,6 +362,7 @@ class Pipeline:
         """Let go of the tones that rendering kept for its next chunk."""
         if isinstance(self.musicgen.codec, ScoreCodec):
             self.musicgen.codec.bank.forget()
+            return_freed_memory()
 
     @property
     def writes_notes(self) -> bool:

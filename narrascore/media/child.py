@@ -7,9 +7,9 @@ along, and the film it was reading.
                                         <---  ...
                                         <---  {"end": true}\\n   or   {"error": "InputError", "message": "..."}\\n
 
-Lines of JSON and raw arrays are all that ever comes back. A child that has answered to the end serves the next call;
-one that refused a file, died or was not listened to to the end is never used again. It ends when its pipe closes, and
-that is when its parent ends, in whatever way.
+Lines of JSON and raw arrays are all that ever comes back. A child that has answered to the end waits for the next call,
+one at a time; one that refused a file, died or was not listened to to the end is never used again. It ends when its
+pipe closes, and that is when its parent ends, in whatever way.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from narrascore import errors
 from narrascore.errors import InputError, NarraScoreError
 from narrascore.media import watchdog
+from narrascore.memory import return_freed_memory
 
 MEMORY_BYTES = 8 * 2**30
 """The most address space of a child; less where the machine has less than twice that."""
@@ -82,7 +83,7 @@ def in_child(function: str, name: str, arguments: dict[str, Any]) -> Iterator[Me
         yield from child.ask(request, name)
         answered = True
     finally:
-        if answered:
+        if answered and not _idle:
             _idle.append(child)
         else:
             child.end()
@@ -240,6 +241,8 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
         os._exit(0)
     except Exception:
         last = {"error": "a bug", "message": traceback.format_exc()}
+    messages = None  # with what it holds of the file
+    return_freed_memory()
     answers.write(json.dumps(last).encode() + b"\n")
     answers.flush()
 

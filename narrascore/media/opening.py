@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 
 from narrascore.errors import InputError
+from narrascore.memory import return_freed_memory
 
 MAX_PIXELS = 8192 * 4320
 """The largest picture that is decoded: the largest frame size of H.264 and HEVC levels in use."""
@@ -88,7 +89,9 @@ def open_container(
         **decoder_options(max_pixels),
     }
     try:
-        return av.open(str(path), "r", options=options, metadata_errors="replace")
+        container = av.open(str(path), "r", options=options, metadata_errors="replace")
+        return_freed_memory()  # a long MP4's index is made from tables as large as itself
+        return container
     except (av.FFmpegError, ValueError) as error:
         hint = f"it is not a {kind} that can be read"
         with path.open("rb") as file:

@@ -25,9 +25,10 @@ from narrascore.windows import frames_to_cover, overlapping_windows
 RATE_HZ = 1
 """One frame and one state a second; a window of seconds is a window of frames."""
 
-STREAMING_STEP = 5
+STREAMING_STEP = 15
 """Frames that go into the growing context together. Each sees only what lies before it, so the states are those of one
-frame at a time; a step reads the whole context and all weights once, however many frames are in it."""
+frame at a time; a step reads the whole context and all weights once, however many frames are in it, and one of few
+frames makes matrix products too narrow for the processor."""
 
 STREAMING_OVERLAPS = 4
 """By default a context grows to so many overlaps. A longer one gives the attention more to do in every frame, a shorter
