@@ -62,7 +62,7 @@ def hear_film(film: Film, track: int = 0, progress: Callable[[float], None] | No
     """
     chain = SideChain(SAMPLE_RATE_HZ, "stereo")
     sound = _told(read_audio(film, track, layout="stereo"), float(film.duration_seconds), progress)
-    lufs = measure_loudness(chain.listen(sound), SAMPLE_RATE_HZ, "stereo").lufs
+    lufs = measure_loudness(chain.listen(sound), SAMPLE_RATE_HZ, "stereo", peaks=False).lufs
     return FilmSound(chain.powers, lufs)
 
 

@@ -37,7 +37,7 @@ class Loudness:
 
     Attributes:
         lufs: integrated.
-        true_peak_dbtp: the highest peak, between samples too.
+        true_peak_dbtp: the highest peak, between samples too; NaN where it was not looked for.
         range_lu: from its soft to its loud passages (EBU Tech 3342); 0 where it is too short to have both.
         momentary_lufs: `[n]`, at every tenth of a second, of the 400 ms before it; up to there, of the first 400 ms.
     """
@@ -62,7 +62,7 @@ def rounded(decibels: float, digits: int = 2) -> float | None:
     return round(decibels, digits) if math.isfinite(decibels) else None
 
 
-def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str) -> Loudness:
+def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str, *, peaks: bool = True) -> Loudness:
     """Measure a stream of blocks through FFmpeg's ebur128, whose peaks are oversampled to 192 kHz.
 
     Sound shorter than one gating block is measured as if it went on: it is repeated up to a second.
@@ -71,8 +71,9 @@ def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str) 
         blocks: `[C, n]` float32.
         sample_rate_hz: of the blocks.
         layout: FFmpeg's name of the channels; surround channels count more, the LFE not at all.
+        peaks: look for the true peak too, which takes twice the time; without, it is NaN.
     """
-    meter = _Meter(sample_rate_hz, layout)
+    meter = _Meter(sample_rate_hz, layout, peaks)
     head: list[Block] = []
     samples = 0
     for block in blocks:
@@ -88,8 +89,8 @@ def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str) 
 
 
 class _Meter:
-    def __init__(self, sample_rate_hz: int, layout: str) -> None:
-        self.samples = 0
+    def __init__(self, sample_rate_hz: int, layout: str, peaks: bool) -> None:
+        self.samples, self._peaks = 0, peaks
         self._rate, self._layout = sample_rate_hz, layout
         self._found: dict[str, str] = {}
         self._momentary: list[float] = []
@@ -98,7 +99,7 @@ class _Meter:
             sample_rate=sample_rate_hz, format="flt", layout=layout, time_base=Fraction(1, sample_rate_hz)
         )
         self._sink = self._graph.add("abuffersink")
-        meter = self._graph.add("ebur128", "peak=true:metadata=1:framelog=quiet")
+        meter = self._graph.add("ebur128", f"peak={'true' if peaks else 'none'}:metadata=1:framelog=quiet")
         self._graph.link_nodes(self._source, meter, self._sink).configure()
 
     def push(self, block: Block) -> None:
@@ -124,7 +125,7 @@ class _Meter:
         momentary[: MOMENTARY_STEPS - 1] = momentary[MOMENTARY_STEPS - 1]  # there is none before 400 ms have passed
         return Loudness(
             lufs=lufs if lufs > FLOOR_LUFS else -math.inf,
-            true_peak_dbtp=20 * math.log10(peak) if peak > 0 else -math.inf,
+            true_peak_dbtp=(20 * math.log10(peak) if peak > 0 else -math.inf) if self._peaks else math.nan,
             range_lu=float(self._found.get("lavfi.r128.LRA", 0.0)),
             momentary_lufs=momentary,
         )

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from narrascore.media.ahead import ahead
 from narrascore.media.audio import read_audio, read_wav, sound_track
 from narrascore.media.duck import SideChain, Track, duck, gains_between
 from narrascore.media.film import Film
@@ -96,9 +97,9 @@ class Mix:
         the limiter takes off the peaks of both together."""
         return self._limited(self._music(block_samples), 2, block_samples)
 
-    def measure(self) -> Loudness:
-        """Hear it through: its integrated loudness and true peak."""
-        return measure_loudness(self.blocks(), self.sample_rate_hz, self.layout)
+    def measure(self, *, peaks: bool = True) -> Loudness:
+        """Hear it through: its loudness and, unless they are of no interest, its true peak."""
+        return measure_loudness(ahead(self.blocks()), self.sample_rate_hz, self.layout, peaks=peaks)
 
     def _limited(self, blocks: Iterator[Block], channels: int, block_samples: int) -> Iterator[Block]:
         if self.ceiling_db is None:
@@ -188,14 +189,14 @@ def mix_film(
         layout = _KEPT_LAYOUTS.get(usual_layout(found.layout, found.channels), "stereo")
         sound = read_audio(film, settings.track, sample_rate_hz=sample_rate_hz, layout=layout)
         chain = SideChain(sample_rate_hz, layout)
-        own = measure_loudness(chain.listen(sound), sample_rate_hz, layout).lufs
+        own = measure_loudness(chain.listen(sound), sample_rate_hz, layout, peaks=False).lufs
         powers = chain.powers
     is_alone = own < SILENT_LUFS
     samples = samples_of(film.duration_seconds, sample_rate_hz)
     flat = Mix(
         film, Path(music_wav), "replace", settings, "stereo", sample_rate_hz, samples, 0.0, 0.0, None, None, {}, heard
     )
-    music = flat.measure().lufs
+    music = flat.measure(peaks=False).lufs
     under = own - settings.music_below_lu
     held_up_db = max(0.0, QUIETEST_MUSIC_LUFS - under)
     ducked = None

@@ -12,6 +12,7 @@ import av
 from av.stream import Disposition
 
 from narrascore.errors import InputError, UsageError
+from narrascore.media.ahead import ahead
 from narrascore.media.copying import Timed, becomes_subrip, can_carry, copy_packets, copy_stream, holds, kept_tags
 from narrascore.media.encoding import encode_picture, open_picture_encoder
 from narrascore.media.film import ANIMATIONS, Film
@@ -107,7 +108,7 @@ def mux_film(
                 _describe(film, source, sink, dict(metadata or {}))
                 sink.start_encoding()
                 picture = iter(()) if film.video_index in copies else encode_picture(sink.streams[0], film)
-                sound = _encoded(sink.streams[1], blocks, sample_rate_hz, layout)
+                sound = _encoded(sink.streams[1], ahead(iter(blocks)), sample_rate_hz, layout)
                 copied = copy_packets(film, source, sink, copies)
                 for seconds, packet in heapq.merge(picture, sound, copied, key=lambda timed: timed[0]):
                     sink.mux(packet)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -29,8 +30,8 @@ MIDDLE, LARGE = 500_000, 2_000_000
 to be made int8. Smaller ones than both stay in the cache, and calls count."""
 STEPS = 127
 """What int8 holds of either sign."""
-FEW_ROWS = 16
-"""With more rows than these a small matrix of int8 is first made bf16: its kernel is made for a few."""
+FEW_ROWS = 6
+"""With more rows than these a small matrix of int8 is multiplied in bf16: its kernel takes row by row."""
 
 
 def choose(name: str, device: torch.device, dtype: torch.dtype, weights: int) -> EngineName:
@@ -64,7 +65,12 @@ def hold(weight: Tensor, name: EngineName) -> Matrix:
     """
     weight = weight.detach()
     if name == "exact":
-        return _packed(weight) if weight.device.type == "cpu" else lambda states: F.linear(states, weight)
+        if weight.device.type != "cpu":
+            return lambda states: F.linear(states, weight)
+        if weight.numel() >= MIDDLE:
+            return _packed(weight)
+        across = weight.T.contiguous()
+        return lambda states: states @ across
     if name == "int8":
         return _int8(weight)
     half = weight.bfloat16()
@@ -89,11 +95,12 @@ def _int8(weight: Tensor) -> Matrix:
         return _in_two_parts(rounded, scale) if weight.numel() >= LARGE else hold(weight, "bf16")
     half_scale = scale.bfloat16()
     multiply = torch.ops.aten._weight_int8pack_mm.default
+    of_many = cache(lambda: hold(rounded, "bf16"))  # bf16 holds every int8; a second copy only where it is needed
 
     def product(states: Tensor) -> Tensor:
         states = states.bfloat16()
         if len(states) > FEW_ROWS:
-            return F.linear(states, rounded.bfloat16()) * half_scale
+            return of_many()(states) * half_scale
         result: Tensor = multiply(states, rounded, half_scale)
         return result
 

@@ -58,6 +58,13 @@ def test_the_meter_is_the_standards(channels: int, layout: str) -> None:
     assert measure_loudness([sound], RATE_HZ, layout).lufs == pytest.approx(textbook_lufs(sound), abs=0.1)
 
 
+def test_without_peaks_the_loudness_is_the_same() -> None:
+    sound = [0.1 * np.random.default_rng(0).standard_normal((2, 48_000)).astype(np.float32)] * 3
+    whole, part = (measure_loudness(sound, 48_000, "stereo", peaks=peaks) for peaks in (True, False))
+    assert (part.lufs, part.range_lu) == (whole.lufs, whole.range_lu) and np.isnan(part.true_peak_dbtp)
+    np.testing.assert_array_equal(part.momentary_lufs, whole.momentary_lufs)
+
+
 def test_loudness_over_time_is_flat_from_the_first_tenth_and_silent_in_silence() -> None:
     tone = np.tile(0.1 * np.sin(2 * np.pi * 997 * np.arange(4 * RATE_HZ) / RATE_HZ), (2, 1)).astype(np.float32)
     found = measure_loudness([tone], RATE_HZ, "stereo")
