@@ -16,13 +16,16 @@ import resource
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
 from transformers import (
     EncodecConfig,
     MusicgenConfig,
@@ -44,6 +47,7 @@ from narrascore.synthesis.training_settings import AdapterTrainingSettings
 from narrascore.windows import Window
 
 PHASES = ("build", "train", "compose")
+T = TypeVar("T")
 
 
 def build_musicgen_small(dtype: torch.dtype) -> FrozenMusicGen:
@@ -95,16 +99,36 @@ def train_step(musicgen: FrozenMusicGen, frames: int, settings: AdapterTrainingS
 
 
 def compose(musicgen: FrozenMusicGen, frames: int) -> dict[str, float]:
-    """One window under text guidance, then its sound."""
-    curve = AffectCurve(np.linspace(-1, 1, 10)[:, None].repeat(2, axis=1))
-    began = time.perf_counter()
-    window = Window(0, 0, frames, 0)
-    codes = compose_window(musicgen, build_adapter(musicgen).eval(), "calm", curve, window, None, "benchmark").codes
-    composed = time.perf_counter() - began
-    sound = musicgen.codec.decode(codes)
+    """One window under text guidance, then its sound, in fp32 as it is played and once more in bf16; and both side by
+    side, as a film's next window would be composed while the one before is decoded."""
+    curve, adapter = AffectCurve(np.linspace(-1, 1, 10)[:, None].repeat(2, axis=1)), build_adapter(musicgen).eval()
+
+    def play() -> Tensor:
+        return compose_window(musicgen, adapter, "calm", curve, Window(0, 0, frames, 0), None, "benchmark").codes
+
+    compose_window(musicgen, adapter, "calm", curve, Window(0, 0, 10, 0), None, "the engine is made")
+    codes, composed = timed(play)
+    sound, decoded = timed(lambda: musicgen.codec.decode(codes))
     assert sound.shape == (1, frames * 640) and bool(torch.isfinite(sound).all())
-    return {"steps_per_second": (frames + 3) / composed, "compose": composed,
-            "decode": time.perf_counter() - began - composed}  # fmt: skip
+    with torch.autocast("cpu", torch.bfloat16):
+        halved, decoded_bf16 = timed(lambda: musicgen.codec.decode(codes))
+    with ThreadPoolExecutor(1) as beside:
+        _, side_by_side = timed(lambda: (beside.submit(musicgen.codec.decode, codes), play())[0].result())
+    return {
+        "steps_per_second": (frames + 3) / composed,
+        "compose": composed,
+        "decode": decoded,
+        "decode_bf16": decoded_bf16,
+        "bf16_off_db": 20 * float(torch.log10((halved - sound).norm() / sound.norm())),
+        "side_by_side": side_by_side,
+    }
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What it gives, and the seconds it took."""
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began
 
 
 def run_phase(phase: str, args: argparse.Namespace) -> dict[str, float]:
