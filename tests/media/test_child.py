@@ -65,6 +65,15 @@ def test_two_streams_are_read_side_by_side() -> None:
     assert pairs[0][0][0]["pid"] != pairs[0][1][0]["pid"]
 
 
+def test_of_two_that_answered_one_waits_and_the_other_ends() -> None:
+    streams = [in_child("tests.media.rogues:count", "a", {"to": 1}) for _ in range(2)]
+    ((first, _), (second, _)) = next(zip(*streams, strict=True))
+    for stream in streams:
+        assert list(stream) == []
+    assert ask("count", to=1)[0][0]["pid"] == first["pid"] != second["pid"]
+    assert gone_within(second["pid"], 5)
+
+
 def test_what_libraries_print_is_no_answer() -> None:
     assert len(ask("chatter", to=3)) == 3
 
