@@ -71,7 +71,7 @@ def measure_loudness(blocks: Iterable[Block], sample_rate_hz: int, layout: str, 
         blocks: `[C, n]` float32.
         sample_rate_hz: of the blocks.
         layout: FFmpeg's name of the channels; surround channels count more, the LFE not at all.
-        peaks: look for the true peak too, which takes twice the time; without, it is NaN.
+        peaks: look for the true peak too, which takes more than three times as long; without, it is NaN.
     """
     meter = _Meter(sample_rate_hz, layout, peaks)
     head: list[Block] = []
